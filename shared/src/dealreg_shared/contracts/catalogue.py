@@ -1,0 +1,181 @@
+"""Every event type: its model, topic, key and owner; encoding, decoding and upcasting.
+
+A type is listed here once and never removed. A change that only adds optional fields keeps the
+version; any other change is a new version, with an upcaster from the one before it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from dealreg_shared.contracts import coverage, escalation, people, plan, registration
+from dealreg_shared.contracts.base import EventData
+from dealreg_shared.contracts.envelope import Event
+
+REGISTRATION = "dealreg.registration"
+PLAN = "dealreg.plan"
+PEOPLE = "dealreg.people"
+ACCESS = "dealreg.access"
+COVERAGE = "dealreg.coverage"
+ESCALATION = "dealreg.escalation"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic and its one writer. Partition counts are fixed when the topic is created."""
+
+    name: str
+    owner: str
+    key: str
+    partitions: int
+    compacted: bool = False
+
+
+TOPICS: Mapping[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        Topic(REGISTRATION, "registration", "account id", 6),
+        Topic(PLAN, "registration", "programme id", 1),
+        Topic(PEOPLE, "registration", "person id", 1, compacted=True),
+        Topic(ACCESS, "registration", "API key id", 1, compacted=True),
+        Topic(COVERAGE, "coverage", "market id", 3),
+        Topic(ESCALATION, "notifier", "conflict id or notification id", 3),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """``upcast`` turns this version's ``data`` into the next version's; None for the newest."""
+
+    type: str
+    model: type[EventData]
+    topic: str
+    summary: str
+    upcast: tuple[str, Callable[[dict[str, Any]], dict[str, Any]]] | None = None
+
+
+def _types(topic: str, **models: tuple[type[EventData], str]) -> list[EventType]:
+    return [
+        EventType(f"dealreg.{name.replace('__', '.').replace('_', '-')}.v1", model, topic, summary)
+        for name, (model, summary) in models.items()
+    ]
+
+
+CATALOGUE: Mapping[str, EventType] = {
+    event_type.type: event_type
+    for event_type in [
+        *_types(
+            REGISTRATION,
+            registration__filed=(
+                registration.RegistrationFiled,
+                "A registration was stored and each of its claims decided.",
+            ),
+            registration__lines_added=(
+                registration.RegistrationFiled,
+                "Product lines were added to a registration; `claims` lists the new ones.",
+            ),
+            registration__amended=(
+                registration.RegistrationAmended,
+                "A registration's amount, close date or facts changed.",
+            ),
+            registration__won=(registration.RegistrationEnded, "The deal was won."),
+            registration__lost=(registration.RegistrationEnded, "The deal was lost."),
+            registration__withdrawn=(
+                registration.RegistrationEnded,
+                "The partner withdrew the registration.",
+            ),
+            registration__revoked=(
+                registration.RegistrationEnded,
+                "Staff revoked the registration, with a reason.",
+            ),
+            claim__expired=(registration.ClaimChanged, "A claim's protection ended by time."),
+            claim__promoted=(
+                registration.ClaimChanged,
+                "A standby claim became the protected one.",
+            ),
+            claim__closed=(registration.ClaimChanged, "A standby claim was closed."),
+            claim__superseded=(
+                registration.ClaimChanged,
+                "The partner filed the same claim again; the newer one counts.",
+            ),
+            claim__revoked=(
+                registration.ClaimChanged,
+                "A claim was released because its partner is suspended.",
+            ),
+            conflict__opened=(registration.ConflictOpened, "A case was opened."),
+            conflict__joined=(registration.ConflictJoined, "A further claim joined an open case."),
+            conflict__closed=(registration.ConflictClosed, "A case ended."),
+        ),
+        *_types(
+            PLAN,
+            plan__part=(plan.PlanPart, "Items of one section of a plan."),
+            plan__published=(plan.PlanPublished, "All parts of a plan were sent."),
+            partner__suspended=(plan.PartnerStatusChanged, "A partner was suspended."),
+            partner__reactivated=(plan.PartnerStatusChanged, "A partner is active again."),
+        ),
+        *_types(PEOPLE, person__updated=(people.PersonUpdated, "A person's name and address.")),
+        *_types(ACCESS, access__key_updated=(people.AccessKeyUpdated, "An API key's hash.")),
+        *_types(
+            COVERAGE,
+            coverage__score_changed=(coverage.ScoreChanged, "A partner's score changed."),
+            coverage__gap_opened=(coverage.GapOpened, "A market fell short of the plan."),
+            coverage__gap_closed=(coverage.GapClosed, "A gap is closed."),
+        ),
+        *_types(
+            ESCALATION,
+            escalation__raised=(escalation.EscalationRaised, "A level became responsible."),
+            escalation__breached=(escalation.DeadlineBreached, "A level's time ran out."),
+            escalation__ended=(escalation.EscalationEnded, "The ladder ended."),
+            notification__failed=(escalation.NotificationFailed, "A notice was put aside."),
+        ),
+    ]
+}
+
+
+class EventUnreadable(Exception):
+    """A message that is no event of the catalogue. It will not become one by trying again."""
+
+
+def topic_of(event_type: str) -> str:
+    """The topic of an event type. Raises KeyError for an unknown type."""
+    return CATALOGUE[event_type].topic
+
+
+def encode(event: Event[Any]) -> bytes:
+    """The event as UTF-8 JSON, in the CloudEvents structured mode."""
+    return event.model_dump_json().encode()
+
+
+def decode(raw: bytes) -> Event[Any]:
+    """Read an event, upcast to the newest version of its type.
+
+    Raises ``EventUnreadable``, naming the fault, for bad JSON, an unknown type or version, or data that
+    the type's model refuses.
+    """
+    try:
+        document = json.loads(raw)
+    except ValueError as error:
+        raise EventUnreadable(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise EventUnreadable("not a JSON object")
+    name = document.get("type")
+    event_type = CATALOGUE.get(name) if isinstance(name, str) else None
+    if event_type is None:
+        raise EventUnreadable(f"unknown event type {name!r}")
+    try:
+        if event_type.upcast is None:
+            return Event[event_type.model].model_validate_json(raw)  # type: ignore[name-defined]
+        while event_type.upcast is not None:
+            newer, upcast = event_type.upcast
+            document["data"] = upcast(document["data"])
+            event_type = CATALOGUE[newer]
+        document["type"] = event_type.type
+        return Event[event_type.model].model_validate_json(  # type: ignore[name-defined]
+            json.dumps(document)
+        )
+    except (ValidationError, KeyError, TypeError) as error:
+        raise EventUnreadable(f"{name}: {error}") from error

@@ -1,0 +1,148 @@
+"""One class for a service's own database, SQLite or PostgreSQL.
+
+A unit of work is a plain function of a synchronous ``Connection``: it cannot await, so no network call
+can stand inside a transaction. ``write`` opens the transaction, runs the work, commits and returns its
+result; nothing else in the house commits.
+
+SQLite: one writer thread with BEGIN IMMEDIATE on a WAL file, so writers queue in process instead of
+failing with "database is locked"; readers have threads of their own and see the last commit.
+PostgreSQL: asyncpg under READ COMMITTED, with time limits that free the locks of a stalled process.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.db.types import UtcDateTime
+
+T = TypeVar("T")
+
+Work = Callable[[Connection], T]
+"""A unit of work: everything it does is committed together or not at all."""
+
+POSTGRES_LIMITS = {
+    "idle_in_transaction_session_timeout": "10000",
+    "statement_timeout": "15000",
+    "lock_timeout": "5000",
+    "jit": "off",
+}
+"""Milliseconds. A process that is stopped in mid-transaction loses its locks after 10 s."""
+
+READER_THREADS = 4
+
+
+def utc_now() -> datetime:
+    """The wall clock. The only place in the house that reads it for business time."""
+    return datetime.now(UTC)
+
+
+def app_now(conn: Connection) -> datetime:
+    """The instant by the database's clock, read when called (not at the start of the transaction)."""
+    instant: datetime = conn.execute(select(func.app_now(type_=UtcDateTime()))).scalar_one()
+    return instant
+
+
+class Database:
+    """A service's database. Made by a composition root, never at import.
+
+    ``now`` is the clock on SQLite (registered there as ``app_now()``); PostgreSQL has its own function
+    of that name, made by ``db.migrate``.
+    """
+
+    def __init__(
+        self, url: str, *, now: Callable[[], datetime] = utc_now, pool_size: int = 5
+    ) -> None:
+        self.url: URL = make_url(url)
+        self.dialect = self.url.get_backend_name()
+        self._async: AsyncEngine | None = None
+        if self.dialect == "sqlite":
+            self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+            self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
+            self._write_engine = _sqlite_engine(self.url, "BEGIN IMMEDIATE", now)
+            self._read_engine = _sqlite_engine(self.url, "BEGIN", now)
+        elif self.dialect == "postgresql":
+            self._async = create_async_engine(
+                self.url,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_pre_ping=False,
+                pool_reset_on_return="rollback",
+                connect_args={"server_settings": POSTGRES_LIMITS, "timeout": 10},
+            )
+        else:
+            raise ValueError(
+                f"no database of kind {self.dialect!r}; use sqlite or postgresql+asyncpg"
+            )
+
+    async def write(self, work: Work[T]) -> T:
+        """Run ``work`` in one transaction and commit it. Whatever it raises rolls back all of it."""
+        if self._async is not None:
+            async with self._async.begin() as conn:
+                return await conn.run_sync(work)
+        return await self._in_thread(self._writer, self._write_engine, work)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work`` on a consistent view; it must not write."""
+        if self._async is not None:
+            async with self._async.begin() as conn:
+                await conn.exec_driver_sql(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
+                return await conn.run_sync(work)
+        return await self._in_thread(self._readers, self._read_engine, work)
+
+    async def dispose(self) -> None:
+        if self._async is not None:
+            await self._async.dispose()
+            return
+        self._writer.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        self._write_engine.dispose()
+        self._read_engine.dispose()
+
+    @staticmethod
+    async def _in_thread(pool: ThreadPoolExecutor, engine: Engine, work: Work[T]) -> T:
+        def run() -> T:
+            with engine.begin() as conn:
+                return work(conn)
+
+        future = asyncio.get_running_loop().run_in_executor(pool, run)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # The thread cannot be interrupted: wait for its end, so that the caller never goes on
+            # while its own transaction is still running.
+            await asyncio.wait([future])
+            raise
+
+
+def _sqlite_engine(url: URL, begin: str, now: Callable[[], datetime]) -> Engine:
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"), connect_args={"check_same_thread": False}
+    )
+
+    def connect(raw: sqlite3.Connection, _record: Any) -> None:
+        raw.isolation_level = None  # the driver must not begin by itself; see `begin_transaction`
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "busy_timeout=5000",
+            "foreign_keys=ON",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+        raw.create_function("app_now", 0, lambda: format_instant(now()))
+
+    def begin_transaction(conn: Connection) -> None:
+        conn.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", connect)
+    event.listen(engine, "begin", begin_transaction)
+    return engine

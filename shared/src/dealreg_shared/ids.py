@@ -1,0 +1,18 @@
+"""Identifiers: UUIDv7 behind a readable prefix, so that a log line says what it names.
+
+Ids sort by creation time. They say nothing about places in a queue and must never be used to order claims.
+"""
+
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+
+def new_id(prefix: str) -> str:
+    """A new id such as ``reg_0193c1d2...`` (prefix, underscore, 32 hexadecimal digits)."""
+    return f"{prefix}_{uuid7().hex}"
+
+
+def new_event_id() -> UUID:
+    """A new UUIDv7 for an event (RFC 9562)."""
+    return uuid7()

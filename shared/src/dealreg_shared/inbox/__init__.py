@@ -1,0 +1,1 @@
+"""The inbox: every event applied once, in order, or its key parked."""

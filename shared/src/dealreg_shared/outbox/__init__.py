@@ -1,0 +1,1 @@
+"""The transactional outbox: append in the deciding transaction, relay afterwards."""
