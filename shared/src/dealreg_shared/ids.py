@@ -1,6 +1,6 @@
 """Identifiers: UUIDv7 behind a readable prefix, so that a log line says what it names.
 
-Ids sort by creation time. They say nothing about places in a queue and must never be used to order claims.
+Ids sort by creation time. They say nothing about places in a queue: never order claims by them.
 """
 
 from uuid import UUID

@@ -21,7 +21,7 @@ SCHEMA_ID: Literal["dealreg.plan/1"] = "dealreg.plan/1"
 
 
 def _amount(value: Any) -> Any:
-    if isinstance(value, bool) or isinstance(value, float):
+    if isinstance(value, (bool, float)):
         raise ValueError("write the amount as a whole number or in quotes, such as '1250.50'")
     if isinstance(value, int):
         return Decimal(value)
