@@ -51,7 +51,7 @@ TOPICS: Mapping[str, Topic] = {
 class EventType:
     """``upcast`` turns this version's ``data`` into the next version's; None for the newest."""
 
-    type: str
+    name: str
     model: type[EventData]
     topic: str
     summary: str
@@ -66,7 +66,7 @@ def _types(topic: str, **models: tuple[type[EventData], str]) -> list[EventType]
 
 
 CATALOGUE: Mapping[str, EventType] = {
-    event_type.type: event_type
+    event_type.name: event_type
     for event_type in [
         *_types(
             REGISTRATION,
@@ -173,7 +173,7 @@ def decode(raw: bytes) -> Event[Any]:
             newer, upcast = event_type.upcast
             document["data"] = upcast(document["data"])
             event_type = CATALOGUE[newer]
-        document["type"] = event_type.type
+        document["type"] = event_type.name
         return Event[event_type.model].model_validate_json(  # type: ignore[name-defined]
             json.dumps(document)
         )
