@@ -1,0 +1,215 @@
+"""An account in memory: its claims, registrations and cases, and the journal of what happens to them.
+
+The account writer loads one, lets ``settle``, ``decide`` and the commands work on it, and stores what
+the journal holds. Claims are immutable; a step makes a new one. Nothing here reads a clock.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from dealreg_registration.domain.facts import Facts, Location, Source
+
+HOLDING = frozenset({"protected", "extended"})
+LIVE = HOLDING | {"contested"}
+PENDING = frozenset({"open", "referred"})
+ACTIVE = LIVE | PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One registration x one product line (rules.md, section 1)."""
+
+    id: str
+    registration_id: str
+    partner_id: str
+    product_line: str
+    place: int
+    state: str
+    decided_at: datetime
+    plan_number: int
+    protected_from: datetime | None = None
+    protected_until: datetime | None = None
+    territory_id: str | None = None
+    assignment_id: str | None = None
+    referred_kind: Literal["partner", "direct", "manager"] | None = None
+    referred_id: str | None = None
+    duplicate_of: str | None = None
+    case_id: str | None = None
+    codes: tuple[str, ...] = ()
+    ended_at: datetime | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.state in HOLDING
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What of a registration bears on decisions. ``amount_base`` is in the programme's currency."""
+
+    id: str
+    partner_id: str
+    account_name: str
+    filed_at: datetime
+    amount: Decimal
+    currency: str
+    amount_base: Decimal
+    close_date: date
+    deal_type: str
+    place_of_use: Location
+    tags: frozenset[str]
+    reseller_id: str | None
+    distributor_id: str | None
+    market_region: str | None
+    market_segment: str | None
+    last_activity_at: datetime
+    version: int = 1
+    result: Literal["won", "lost"] | None = None
+    result_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A rung of the ladder as stamped when the case opened; the last has no ``due_at``."""
+
+    level: int
+    role: Literal["partner_manager", "vp", "ceo"]
+    person_id: str | None
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A conflict that a person must settle; ``claim_ids`` in the order in which they joined."""
+
+    id: str
+    kind: str
+    state: str
+    opened_at: datetime
+    generation: int
+    deadlines: tuple[Deadline, ...]
+    market_region: str | None
+    market_segment: str | None
+    plan_number: int
+    claim_ids: tuple[str, ...]
+    closed_at: datetime | None = None
+    closed_level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimMoved:
+    """A claim took a step. ``before`` is None when it was just filed."""
+
+    before: Claim | None
+    after: Claim
+    cause: str
+    at: datetime
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMoved:
+    """A case was opened, joined by ``joined``, or closed."""
+
+    case: Case
+    step: Literal["opened", "joined", "closed"]
+    at: datetime
+    joined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision as it is kept: canonical inputs and result, both JSON values."""
+
+    registration_id: str
+    at: datetime
+    kind: Literal["filing", "lines", "facts", "promotion"]
+    plan_number: int
+    inputs: Mapping[str, Any]
+    result: Mapping[str, Any]
+
+
+Entry = ClaimMoved | CaseMoved | Decided
+
+
+@dataclass(slots=True)
+class Account:
+    """One account's state: active claims, and those that ended in this unit of work."""
+
+    id: str
+    name: str
+    facts: Facts
+    sources: dict[str, Source]
+    keys: frozenset[str]
+    parent_keys: frozenset[str] = frozenset()
+    last_place: int = 0
+    claims: dict[str, Claim] = field(default_factory=dict)
+    registrations: dict[str, Registration] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)
+    journal: list[Entry] = field(default_factory=list)
+
+    def next_place(self) -> int:
+        """The next place in the account's gapless sequence."""
+        self.last_place += 1
+        return self.last_place
+
+    def active(self) -> list[Claim]:
+        """Active claims in true order."""
+        return sorted(
+            (claim for claim in self.claims.values() if claim.state in ACTIVE),
+            key=lambda claim: claim.place,
+        )
+
+    def holder(self, product_line: str) -> Claim | None:
+        """The claim that holds a line now; call ``settle`` first."""
+        return next(
+            (
+                claim
+                for claim in self.claims.values()
+                if claim.product_line == product_line and claim.holds
+            ),
+            None,
+        )
+
+    def standby(self, product_line: str) -> list[Claim]:
+        """The line's contested claims in order of place."""
+        return sorted(
+            (
+                claim
+                for claim in self.claims.values()
+                if claim.product_line == product_line and claim.state == "contested"
+            ),
+            key=lambda claim: claim.place,
+        )
+
+    def of_registration(self, registration_id: str) -> list[Claim]:
+        return sorted(
+            (c for c in self.claims.values() if c.registration_id == registration_id),
+            key=lambda claim: claim.place,
+        )
+
+    def add(self, claim: Claim, cause: str, at: datetime, reasons: tuple[str, ...] = ()) -> None:
+        """File a new claim."""
+        self.claims[claim.id] = claim
+        self.journal.append(ClaimMoved(None, claim, cause, at, reasons))
+
+    def move(
+        self, claim: Claim, cause: str, at: datetime, reasons: tuple[str, ...] = (), **changes: Any
+    ) -> Claim:
+        """Take a claim one step; ``changes`` holds at least ``state``. Returns the claim after it."""
+        after = replace(claim, **changes)
+        if after.state not in ACTIVE and after.ended_at is None:
+            after = replace(after, ended_at=at)
+        self.claims[claim.id] = after
+        self.journal.append(ClaimMoved(claim, after, cause, at, reasons))
+        return after
+
+    def moves(self) -> Iterator[ClaimMoved]:
+        return (entry for entry in self.journal if isinstance(entry, ClaimMoved))

@@ -1,0 +1,453 @@
+"""The decision: rules 1 to 7 of rules.md, section 2, for each product line of a filing.
+
+``decide`` is pure: no I/O, no clock, no randomness. The same inputs give the same bytes, so any stored
+decision can be replayed. It reads the account and changes nothing; ``file`` in ``domain.filing`` carries
+out what it says.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from dealreg_registration.domain.account import Account, Claim, Registration
+from dealreg_registration.domain.coverage import Cover, Coverage, covers, target_for
+from dealreg_registration.domain.facts import Disagreement
+from dealreg_registration.domain.match import Target, with_segment
+from dealreg_registration.domain.owner import Owner, owner_of
+from dealreg_registration.domain.plan import NamedAccount, Plan, Standing, window
+from dealreg_registration.domain.trace import Step
+
+RULE_BOOK = "2026-11"
+"""The version of the rules that this code applies; a change of any rule changes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineDecision:
+    """What becomes of one claim, and why. ``supersedes`` and ``duplicate_of`` are claim ids."""
+
+    product_line: str
+    outcome: str
+    trace: tuple[Step, ...]
+    codes: tuple[str, ...] = ()
+    protected_from: datetime | None = None
+    protected_until: datetime | None = None
+    territory_id: str | None = None
+    assignment_id: str | None = None
+    referred_kind: Literal["partner", "direct", "manager"] | None = None
+    referred_id: str | None = None
+    duplicate_of: str | None = None
+    supersedes: str | None = None
+    holder: str | None = None
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences of the rules that decided, for the partner."""
+        return tuple(step.sentence for step in self.trace if step.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    plan_number: int
+    rule_book: str
+    lines: tuple[LineDecision, ...]
+    owner: Owner
+    market_region: str | None
+    market_segment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that a decision reads besides the filing and the account."""
+
+    plan: Plan
+    standing: Standing
+    now: datetime
+
+
+def decide(
+    filing: Registration,
+    product_lines: Iterable[str],
+    account: Account,
+    context: Context,
+    *,
+    new_evidence: bool = False,
+    disagreements: Iterable[Disagreement] = (),
+    again: bool = False,
+) -> Decision:
+    """Decide every line of a filing. Call ``settle`` on the account first.
+
+    ``again`` marks open or referred claims that are decided anew after a fact was added: they are not
+    new claims, so rule 2 does not apply to them.
+    """
+    plan = context.plan
+    named = plan.named(account.keys, account.parent_keys)
+    owner_target = target_for(plan, account.facts, filing.place_of_use, named, None, filing.tags)
+    disagreements = tuple(disagreements)
+    lines = tuple(
+        _decide_line(
+            filing, line, account, context, named, new_evidence, disagreements, again=again
+        )
+        for line in product_lines
+    )
+    return Decision(
+        plan_number=plan.number,
+        rule_book=RULE_BOOK,
+        lines=lines,
+        owner=owner_of(account, plan, context.standing, named, owner_target, context.now),
+        market_region=owner_target.region,
+        market_segment=owner_target.segment,
+    )
+
+
+def _decide_line(
+    filing: Registration,
+    line: str,
+    account: Account,
+    context: Context,
+    named: NamedAccount | None,
+    new_evidence: bool,
+    disagreements: tuple[Disagreement, ...],
+    *,
+    again: bool,
+) -> LineDecision:
+    plan, now = context.plan, context.now
+    rejected = _ineligible(filing, line, account, context, named, new_evidence)
+    if rejected:
+        sentences = " ".join(sentence for _, sentence in rejected)
+        return LineDecision(
+            line,
+            "rejected",
+            (Step(1, True, sentences),),
+            codes=tuple(code for code, _ in rejected),
+        )
+    trace = [
+        Step(1, False, "The registration is eligible.", {"amount_base": str(filing.amount_base)})
+    ]
+
+    former: Claim | None = None
+    if not again:
+        same = _same_claim(filing, line, account)
+        if same is not None and same.live:
+            trace.append(
+                Step(
+                    2,
+                    True,
+                    "You already have a live claim on this account and product line; "
+                    "it keeps its place and terms.",
+                    {"claim": same.id},
+                )
+            )
+            return LineDecision(line, "duplicate", tuple(trace), duplicate_of=same.id)
+        former = same
+        trace.append(
+            Step(
+                2,
+                False,
+                "You have no live claim on this account and product line."
+                if former is None
+                else "This filing takes the place of your earlier open or referred claim, "
+                "with a new place.",
+                {} if former is None else {"supersedes": former.id},
+            )
+        )
+
+    target = target_for(plan, account.facts, filing.place_of_use, named, line, filing.tags)
+    coverage = covers(plan, context.standing, target, now)
+    mine = coverage.standing_of(filing.partner_id)
+    trace.append(_coverage_step(filing, account, context, target, coverage, mine, disagreements))
+    supersedes = former.id if former else None
+
+    if not coverage.covering and mine is None:
+        if coverage.direct is not None:
+            trace.append(
+                Step(
+                    4,
+                    True,
+                    "Direct sales alone cover this account; your registration is referred to "
+                    "its direct owner and is not protected.",
+                    {"assignment": coverage.direct.assignment.id},
+                )
+            )
+            return LineDecision(
+                line,
+                "referred",
+                tuple(trace),
+                territory_id=coverage.direct.territory.id,
+                referred_kind="direct",
+                referred_id=coverage.direct.assignment.direct_id,
+                supersedes=supersedes,
+            )
+        if not plan.policy.protect_open:
+            trace.append(
+                Step(
+                    4,
+                    True,
+                    "No partner covers this account: it is open to all, without protection.",
+                )
+            )
+            return LineDecision(line, "open", tuple(trace), supersedes=supersedes)
+        trace.append(
+            Step(4, False, "No partner covers this account; this plan protects open accounts too.")
+        )
+    elif mine is None:
+        trace.append(Step(4, False, "Partners cover this account."))
+        return _referred(filing, line, context, coverage, trace, supersedes)
+    else:
+        trace.append(Step(4, False, "This account is covered."))
+    if mine is not None:
+        trace.append(Step(5, False, "You are in territory."))
+
+    holder = account.holder(line)
+    partner = plan.partners[filing.partner_id]
+    territory_id = mine.territory.id if mine else None
+    assignment_id = mine.assignment.id if mine else None
+    if holder is None:
+        start, end = window(partner, now)
+        trace.append(
+            Step(
+                6,
+                True,
+                f"Nobody holds this product line here: you are protected for "
+                f"{partner.protection_days} days, until {end:%Y-%m-%d %H:%M} UTC.",
+            )
+        )
+        return LineDecision(
+            line,
+            "protected",
+            tuple(trace),
+            protected_from=start,
+            protected_until=end,
+            territory_id=territory_id,
+            assignment_id=assignment_id,
+            supersedes=supersedes,
+        )
+    trace.append(Step(6, False, "This product line is taken here."))
+    trace.append(
+        Step(
+            7,
+            True,
+            "An earlier claim holds this product line here. First to register wins: "
+            + (
+                "yours is on standby and keeps its place, and a conflict is opened for "
+                "the vendor to settle."
+                if plan.policy.standby == "promote"
+                else "yours is contested, and a conflict is opened for the vendor to settle."
+            ),
+            {"holder": holder.id},
+        )
+    )
+    return LineDecision(
+        line,
+        "contested",
+        tuple(trace),
+        territory_id=territory_id,
+        assignment_id=assignment_id,
+        supersedes=supersedes,
+        holder=holder.id,
+    )
+
+
+def _ineligible(
+    filing: Registration,
+    line: str,
+    account: Account,
+    context: Context,
+    named: NamedAccount | None,
+    new_evidence: bool,
+) -> list[tuple[str, str]]:
+    """Rule 1: every reason why the line is not eligible, as (code, sentence)."""
+    plan, now = context.plan, context.now
+    reasons: list[tuple[str, str]] = []
+    if filing.partner_id not in plan.partners:
+        reasons.append(("partner_not_in_plan", "Your company is not part of the plan in force."))
+    elif not context.standing.active(filing.partner_id, now):
+        reasons.append(("partner_suspended", "Your company is suspended from registering deals."))
+    if line not in plan.line_of.values():
+        reasons.append(("unknown_product_line", f"The plan has no product line or SKU {line!r}."))
+    if plan.convert(filing.amount, filing.currency) is None:
+        reasons.append(
+            (
+                "no_exchange_rate",
+                f"The plan has no exchange rate for {filing.currency}; "
+                f"file the amount in {plan.currency}.",
+            )
+        )
+    elif plan.policy.minimum_amount is not None and filing.amount_base < plan.policy.minimum_amount:
+        reasons.append(
+            (
+                "below_minimum_amount",
+                f"The amount is below the minimum of {plan.policy.minimum_amount} {plan.currency}.",
+            )
+        )
+    if filing.close_date < now.date():
+        reasons.append(("close_date_past", "The close date has passed."))
+    if named is not None and named.excluded:
+        reasons.append(("account_excluded", "The plan takes no registrations for this account."))
+    if plan.policy.cooling_off_days and not new_evidence:
+        until = _cooling_off_until(filing, line, account, plan.policy.cooling_off_days)
+        if until is not None and now < until:
+            reasons.append(
+                (
+                    "cooling_off",
+                    f"Your protection here expired; you may file again from {until:%Y-%m-%d} on, "
+                    "or with new evidence.",
+                )
+            )
+    return reasons
+
+
+def _cooling_off_until(
+    filing: Registration, line: str, account: Account, days: int
+) -> datetime | None:
+    ends = [
+        claim.protected_until
+        for claim in account.claims.values()
+        if claim.partner_id == filing.partner_id
+        and claim.product_line == line
+        and claim.state == "expired"
+        and claim.protected_until is not None
+    ]
+    return max(ends) + timedelta(days=days) if ends else None
+
+
+def _same_claim(filing: Registration, line: str, account: Account) -> Claim | None:
+    """Rule 2: the partner's own active claim on the line; a reseller and a distributor that name each
+    other have one claim together."""
+    found: Claim | None = None
+    for claim in account.active():
+        if claim.product_line != line:
+            continue
+        if claim.partner_id == filing.partner_id:
+            if claim.live:
+                return claim
+            found = claim
+        elif claim.live and _joint(filing, account.registrations[claim.registration_id]):
+            return claim
+    return found
+
+
+def _joint(filing: Registration, other: Registration) -> bool:
+    return (
+        filing.distributor_id == other.partner_id and other.reseller_id == filing.partner_id
+    ) or (filing.reseller_id == other.partner_id and other.distributor_id == filing.partner_id)
+
+
+def _coverage_step(
+    filing: Registration,
+    account: Account,
+    context: Context,
+    target: Target,
+    coverage: Coverage,
+    mine: Cover | None,
+    disagreements: tuple[Disagreement, ...],
+) -> Step:
+    """Rule 3: what covers, in words that name no other partner."""
+    if mine is not None:
+        sentence = f"You cover this account through territory {mine.territory.name}."
+    elif coverage.covering:
+        sentence = "This account lies outside your territories."
+    else:
+        sentence = "No partner's territory covers this account."
+    for disagreement in disagreements:
+        fact = disagreement.fact.replace("_", " ")
+        sentence += f" Your {fact} differs from the account's record, which counts."
+    unknown = _unknown_facts(filing.partner_id, account, context, target, mine)
+    for fact, effect in unknown.items():
+        sentence += f" The account's {fact.replace('_', ' ')} is unknown: {effect}."
+    return Step(
+        3,
+        False,
+        sentence,
+        {
+            "territories": list(coverage.territories),
+            "covering": [
+                {
+                    "assignment": cover.assignment.id,
+                    "partner": cover.partner_id,
+                    "territory": cover.territory.id,
+                    "primary": cover.assignment.primary,
+                    "specificity": list(cover.specificity),
+                }
+                for cover in coverage.covering
+            ],
+            "overlays": [cover.assignment.id for cover in coverage.overlays],
+            "silenced": [cover.assignment.id for cover in coverage.silenced],
+            "direct": coverage.direct.assignment.id if coverage.direct else None,
+            "market": [target.region, target.segment],
+            "disagreements": [d.fact for d in disagreements],
+            "unknown": sorted(unknown),
+        },
+    )
+
+
+def _unknown_facts(
+    partner_id: str, account: Account, context: Context, target: Target, mine: Cover | None
+) -> dict[str, str]:
+    """The facts that are unknown and would matter, and what they would change."""
+    index = context.plan.territories
+    unknown: dict[str, str] = {}
+    if target.segment is None and index.asking_for("segment", target.country):
+        possible = context.plan.possible_segments(account.facts)
+        inside = [
+            segment
+            for segment in possible
+            if covers(
+                context.plan, context.standing, with_segment(target, segment), context.now
+            ).standing_of(partner_id)
+        ]
+        if mine is None and inside:
+            unknown["segment"] = f"as {' or '.join(inside)} you would be in territory"
+        elif mine is not None and len(inside) < len(possible):
+            unknown["segment"] = "knowing it may change this answer"
+    for fact, value in (
+        ("subdivision", target.subdivision),
+        ("postal_code", target.postal),
+        ("city", target.city),
+        ("industry", target.naics or target.sic),
+    ):
+        if value is None and index.asking_for(fact, target.country):
+            unknown[fact] = "some territories ask for it, so knowing it may change this answer"
+    if target.country is None:
+        unknown["country"] = "territories ask for it, so knowing it may change this answer"
+    return unknown
+
+
+def _referred(
+    filing: Registration,
+    line: str,
+    context: Context,
+    coverage: Coverage,
+    trace: list[Step],
+    supersedes: str | None,
+) -> LineDecision:
+    """Rule 5: to the first active primary by specificity, else a secondary."""
+    best = next((c for c in coverage.covering if c.assignment.primary), coverage.covering[0])
+    plan = context.plan
+    target = plan.partners[best.partner_id] if best.partner_id else None
+    named = f" {target.name}" if target and plan.policy.referral_names_target else ""
+    trace.append(
+        Step(
+            5,
+            True,
+            "You are not in territory: your registration is not protected and is referred to the "
+            f"territory partner{named}.",
+            {"partner": best.partner_id, "assignment": best.assignment.id},
+        )
+    )
+    return LineDecision(
+        line,
+        "referred",
+        tuple(trace),
+        territory_id=best.territory.id,
+        referred_kind="partner",
+        referred_id=best.partner_id,
+        supersedes=supersedes,
+    )
+
+
+def amount_in_base(plan: Plan, amount: Decimal, currency: str) -> Decimal:
+    """The amount in the programme's currency; 0 without a rate (rule 1 then rejects the filing)."""
+    converted = plan.convert(amount, currency)
+    return Decimal(0) if converted is None else converted

@@ -1,0 +1,49 @@
+"""What can be refused, each with a stable code. Knows no HTTP."""
+
+
+class DomainError(Exception):
+    """A command that cannot be carried out. ``code`` is stable; the message is for the caller."""
+
+    code = "domain_error"
+
+
+class NoPlanInForce(DomainError):
+    code = "no_plan_in_force"
+
+
+class RegistrationNotFound(DomainError):
+    code = "registration_not_found"
+
+
+class NothingToEnd(DomainError):
+    """The registration has no claim that this command could end."""
+
+    code = "nothing_to_end"
+
+
+class ResultAlreadyRecorded(DomainError):
+    """The deal's other result was reported before; the first report counts."""
+
+    code = "result_already_recorded"
+
+
+class LineAlreadyFiled(DomainError):
+    code = "line_already_filed"
+
+
+class RegistrationEnded(DomainError):
+    """No line can be added to, and nothing edited on, a registration that has ended."""
+
+    code = "registration_ended"
+
+
+class FactAlreadyKnown(DomainError):
+    """A partner may add facts that are unknown, not change those that are known."""
+
+    code = "fact_already_known"
+
+
+class VersionConflict(DomainError):
+    """Someone else changed the registration since the caller read it."""
+
+    code = "version_conflict"

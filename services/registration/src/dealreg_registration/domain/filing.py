@@ -1,0 +1,206 @@
+"""Filing a registration, adding lines to it, and deciding claims again after a fact was added."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from dealreg_registration.domain.account import PENDING, Account, Claim, Decided, Registration
+from dealreg_registration.domain.cases import meet
+from dealreg_registration.domain.decide import Context, Decision, LineDecision, decide
+from dealreg_registration.domain.errors import LineAlreadyFiled, RegistrationEnded
+from dealreg_registration.domain.facts import Disagreement
+from dealreg_registration.domain.inputs import describe, describe_result
+
+NewId = Callable[[str], str]
+
+
+def resolve_lines(context: Context, named: Iterable[str]) -> list[str]:
+    """Product lines from what the filer wrote: SKUs become their lines, each line once.
+
+    What the plan does not know stays as written, for rule 1 to reject.
+    """
+    return list(dict.fromkeys(context.plan.line_of.get(name, name) for name in named))
+
+
+def file(
+    account: Account,
+    filing: Registration,
+    product_lines: Sequence[str],
+    context: Context,
+    new_id: NewId,
+    *,
+    disagreements: Iterable[Disagreement] = (),
+    new_evidence: bool = False,
+) -> tuple[Registration, Decision]:
+    """Store and decide a new registration. Every line takes a place, rejected and duplicate too."""
+    account.registrations[filing.id] = filing
+    inputs = describe(filing, product_lines, account, context.now)
+    decision = decide(
+        filing,
+        product_lines,
+        account,
+        context,
+        new_evidence=new_evidence,
+        disagreements=disagreements,
+    )
+    filing = replace(
+        filing, market_region=decision.market_region, market_segment=decision.market_segment
+    )
+    account.registrations[filing.id] = filing
+    _carry_out(account, filing, decision, context, new_id, "filed")
+    account.journal.append(
+        Decided(
+            filing.id,
+            context.now,
+            "filing",
+            decision.plan_number,
+            inputs,
+            describe_result(decision),
+        )
+    )
+    return filing, decision
+
+
+def add_lines(
+    account: Account,
+    registration: Registration,
+    product_lines: Sequence[str],
+    context: Context,
+    new_id: NewId,
+) -> tuple[Registration, Decision]:
+    """Add lines to a registration: new claims with new places."""
+    if registration.result is not None:
+        raise RegistrationEnded("This registration has ended; file a new one.")
+    claims = account.of_registration(registration.id)
+    if not any(claim.live or claim.state in PENDING for claim in claims):
+        raise RegistrationEnded("This registration has ended; file a new one.")
+    filed = {claim.product_line for claim in claims if claim.live or claim.state in PENDING}
+    for line in product_lines:
+        if line in filed:
+            raise LineAlreadyFiled(f"Product line {line!r} is already part of this registration.")
+    inputs = describe(registration, product_lines, account, context.now)
+    decision = decide(registration, product_lines, account, context)
+    registration = touch(account, registration, context)
+    _carry_out(account, registration, decision, context, new_id, "line_added")
+    account.journal.append(
+        Decided(
+            registration.id,
+            context.now,
+            "lines",
+            decision.plan_number,
+            inputs,
+            describe_result(decision),
+        )
+    )
+    return registration, decision
+
+
+def decide_again(account: Account, context: Context, new_id: NewId) -> None:
+    """After a fact became known: open and referred claims are decided again with their old place.
+
+    A running protection is never taken away by an added fact; if the line is held by now, a claim
+    queues by its old place.
+    """
+    for claim in account.active():
+        if claim.state not in PENDING:
+            continue
+        registration = account.registrations[claim.registration_id]
+        inputs = describe(registration, [claim.product_line], account, context.now)
+        decision = decide(registration, [claim.product_line], account, context, again=True)
+        [line] = decision.lines
+        if line.outcome == "rejected" or _unchanged(claim, line):
+            continue
+        after = account.move(
+            claim,
+            "fact_added",
+            context.now,
+            line.reasons,
+            state=line.outcome,
+            decided_at=context.now,
+            plan_number=decision.plan_number,
+            protected_from=line.protected_from,
+            protected_until=line.protected_until,
+            territory_id=line.territory_id,
+            assignment_id=line.assignment_id,
+            referred_kind=line.referred_kind,
+            referred_id=line.referred_id,
+        )
+        account.registrations[registration.id] = replace(
+            registration,
+            market_region=decision.market_region,
+            market_segment=decision.market_segment,
+        )
+        _meet_holder(account, after, line, context, new_id)
+        account.journal.append(
+            Decided(
+                registration.id,
+                context.now,
+                "facts",
+                decision.plan_number,
+                inputs,
+                describe_result(decision),
+            )
+        )
+
+
+def touch(account: Account, registration: Registration, context: Context) -> Registration:
+    """Note activity on a registration, and count its version."""
+    after = replace(registration, last_activity_at=context.now, version=registration.version + 1)
+    account.registrations[after.id] = after
+    return after
+
+
+def _unchanged(claim: Claim, line: LineDecision) -> bool:
+    return (claim.state, claim.referred_kind, claim.referred_id) == (
+        line.outcome,
+        line.referred_kind,
+        line.referred_id,
+    )
+
+
+def _carry_out(
+    account: Account,
+    registration: Registration,
+    decision: Decision,
+    context: Context,
+    new_id: NewId,
+    cause: str,
+) -> None:
+    for line in decision.lines:
+        if line.supersedes is not None:
+            former = account.claims[line.supersedes]
+            account.move(
+                former,
+                "filed_again",
+                context.now,
+                ("You filed this claim again; the newer filing counts.",),
+                state="superseded",
+            )
+        claim = Claim(
+            id=new_id("clm"),
+            registration_id=registration.id,
+            partner_id=registration.partner_id,
+            product_line=line.product_line,
+            place=account.next_place(),
+            state=line.outcome,
+            decided_at=context.now,
+            plan_number=decision.plan_number,
+            protected_from=line.protected_from,
+            protected_until=line.protected_until,
+            territory_id=line.territory_id,
+            assignment_id=line.assignment_id,
+            referred_kind=line.referred_kind,
+            referred_id=line.referred_id,
+            duplicate_of=line.duplicate_of,
+            codes=line.codes,
+            ended_at=context.now if line.outcome in ("rejected", "duplicate") else None,
+        )
+        account.add(claim, cause, context.now, line.reasons)
+        _meet_holder(account, claim, line, context, new_id)
+
+
+def _meet_holder(
+    account: Account, claim: Claim, line: LineDecision, context: Context, new_id: NewId
+) -> None:
+    if line.holder is not None:
+        holder = account.claims[line.holder]
+        meet(account, context.plan, holder, claim, new_id("cnf"), context.now)

@@ -1,0 +1,66 @@
+"""Who owns an account: gets its leads and referrals. The protected partner sells the deal."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from dealreg_registration.domain.account import Account
+from dealreg_registration.domain.coverage import covers
+from dealreg_registration.domain.match import Target
+from dealreg_registration.domain.plan import NamedAccount, Plan, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    kind: Literal["partner", "direct", "co_sell", "none"]
+    partner_id: str | None = None
+    direct_id: str | None = None
+
+    def seen_by(self, partner_id: str) -> str:
+        """What a partner may know of the owner: you, other, direct or none."""
+        if self.partner_id == partner_id:
+            return "you"
+        return {"partner": "other", "direct": "direct", "co_sell": "direct", "none": "none"}[
+            self.kind
+        ]
+
+
+def owner_of(
+    account: Account,
+    plan: Plan,
+    standing: Standing,
+    named: NamedAccount | None,
+    target: Target,
+    now: datetime,
+) -> Owner:
+    """The account's owner now (rules.md, section 2, "Owner"). ``target`` must match any line."""
+    if named is not None and not named.excluded:
+        if named.direct_owner is None:
+            if named.partner_id is not None:
+                return Owner("partner", named.partner_id)
+        elif named.partner_id is None:
+            return Owner("direct", direct_id=named.direct_owner)
+        else:
+            return Owner("co_sell", named.partner_id, named.direct_owner)
+    coverage = covers(plan, standing, target, now)
+    for cover in coverage.covering:
+        if cover.assignment.primary and cover.partner_id is not None:
+            return Owner("partner", cover.partner_id)
+    if coverage.covering:
+        return Owner("none")
+    if coverage.direct is not None:
+        return Owner("direct", direct_id=coverage.direct.assignment.direct_id)
+    idle = timedelta(days=plan.policy.owner_idle_days)
+    for claim in account.active():
+        partner = plan.partners.get(claim.partner_id)
+        registration = account.registrations.get(claim.registration_id)
+        if partner is None or registration is None:
+            continue
+        lines = {other.product_line for other in account.of_registration(claim.registration_id)}
+        if (
+            standing.active(claim.partner_id, now)
+            and not partner.certified.isdisjoint(lines)
+            and now < registration.last_activity_at + idle
+        ):
+            return Owner("partner", claim.partner_id)
+    return Owner("none")

@@ -1,0 +1,223 @@
+"""A plan as the decision sees it: immutable, compiled once when it is loaded.
+
+``PlanBook`` answers which plan was in force at an instant, ``Standing`` whether a partner was active.
+This module must not know documents, storage or HTTP.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from dealreg_registration.domain.facts import Band, Facts, Location
+from dealreg_registration.domain.match import TerritoryIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """``tier_rank`` 1 is the highest. ``protection_days`` is the tier's, else the policy's."""
+
+    id: str
+    name: str
+    tier: str
+    tier_rank: int
+    protection_days: int
+    certified: frozenset[str] = frozenset()
+    segments: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    id: str
+    name: str
+    employees: tuple[int | None, int | None] | None
+    revenue: tuple[int | None, int | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAccount:
+    id: str
+    direct_owner: str | None
+    partner_id: str | None
+    include_subsidiaries: bool
+    excluded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a plan may decide differently (rules.md, marked "policy")."""
+
+    standby: Literal["promote", "off"] = "promote"
+    protect_open: bool = False
+    minimum_amount: Decimal | None = None
+    cooling_off_days: int = 0
+    referral_names_target: bool = True
+    owner_idle_days: int = 90
+    partner_manager_hours: int = 4
+    vp_hours: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Who acts at each level. Managers are looked up by market, by region, then the programme's."""
+
+    managers: Mapping[str, str] = field(default_factory=dict)
+    programme_manager: str | None = None
+    vp: str | None = None
+    ceo: str | None = None
+
+    def manager(self, region: str | None, segment: str | None) -> str | None:
+        market = f"{region}/{segment}"
+        return (
+            self.managers.get(market) or self.managers.get(region or "") or self.programme_manager
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One published plan, ready for decisions. Territories are indexed by ``domain.match``."""
+
+    number: int
+    in_force_from: datetime
+    currency: str
+    partners: Mapping[str, Partner]
+    territories: TerritoryIndex
+    line_of: Mapping[str, str]
+    """Product line id or SKU -> product line id."""
+    segments: Sequence[Segment]
+    region_of_country: Mapping[str, str]
+    region_of_subdivision: Mapping[str, str]
+    divided_countries: frozenset[str]
+    """Countries of which single subdivisions belong to regions."""
+    named_by_key: Mapping[str, NamedAccount]
+    rates: Mapping[str, Decimal]
+    policy: Policy
+    ladder: Ladder
+
+    def region(self, place: Location) -> str | None:
+        """The region of a place; None if unknown or outside every region."""
+        if place.subdivision is not None and place.subdivision in self.region_of_subdivision:
+            return self.region_of_subdivision[place.subdivision]
+        if place.country is None:
+            return None
+        return self.region_of_country.get(place.country)
+
+    def region_unknown(self, place: Location) -> bool:
+        """Whether a better known place could lie in another region."""
+        if place.country is None:
+            return True
+        return (
+            place.subdivision is None
+            and place.country in self.divided_countries
+            and place.country not in self.region_of_country
+        )
+
+    def segment(self, facts: Facts) -> str | None:
+        """The one segment the account's size lies in; None if unknown or straddling two."""
+        for segment in self.segments:
+            if facts.employees is not None and segment.employees is not None:
+                if facts.employees.within(*segment.employees):
+                    return segment.id
+            elif (
+                facts.revenue is not None
+                and segment.revenue is not None
+                and facts.revenue.within(*segment.revenue)
+            ):
+                return segment.id
+        return None
+
+    def possible_segments(self, facts: Facts) -> tuple[str, ...]:
+        """The segments the account may lie in, given what is known."""
+        return tuple(
+            segment.id
+            for segment in self.segments
+            if _may_lie(facts.employees, segment.employees)
+            and _may_lie(facts.revenue, segment.revenue)
+        )
+
+    def convert(self, amount: Decimal, currency: str) -> Decimal | None:
+        """An amount in the programme's currency, to the cent; None without a rate."""
+        if currency == self.currency:
+            return amount
+        rate = self.rates.get(currency)
+        return None if rate is None else (amount * rate).quantize(Decimal("0.01"))
+
+    def named(self, keys: Iterable[str], parent_keys: Iterable[str]) -> NamedAccount | None:
+        """The named-account entry of an account, or of its parent unless the plan excludes that."""
+        for key in sorted(keys):
+            if key in self.named_by_key:
+                return self.named_by_key[key]
+        for key in sorted(parent_keys):
+            entry = self.named_by_key.get(key)
+            if entry is not None and entry.include_subsidiaries:
+                return entry
+        return None
+
+
+def _may_lie(band: Band | None, limits: tuple[int | None, int | None] | None) -> bool:
+    return band is None or limits is None or band.meets(*limits)
+
+
+class PlanBook:
+    """All published plans, by the instant from which each is in force."""
+
+    def __init__(self, plans: Iterable[Plan]) -> None:
+        self._plans = sorted(plans, key=lambda plan: (plan.in_force_from, plan.number))
+        self._starts = [plan.in_force_from for plan in self._plans]
+
+    def at(self, instant: datetime) -> Plan | None:
+        """The plan in force at an instant: of those that have begun, the one that began last."""
+        index = bisect_right(self._starts, instant)
+        return self._plans[index - 1] if index else None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPeriod:
+    """From ``since`` on the partner is suspended (its protections end at ``release_at``) or active."""
+
+    since: datetime
+    suspended: bool
+    release_at: datetime | None = None
+
+
+class Standing:
+    """When partners were active. A partner without an entry always was."""
+
+    def __init__(self, periods: Mapping[str, Sequence[StatusPeriod]] | None = None) -> None:
+        self._periods = {
+            partner: sorted(entries, key=lambda entry: entry.since)
+            for partner, entries in (periods or {}).items()
+        }
+
+    def active(self, partner_id: str, instant: datetime) -> bool:
+        period = self._at(partner_id, instant)
+        return period is None or not period.suspended
+
+    def releases(self, partner_id: str, after: datetime, until: datetime) -> datetime | None:
+        """The first instant in (after, until] at which this partner's protections end."""
+        found: list[datetime] = []
+        entries = self._periods.get(partner_id, [])
+        for index, period in enumerate(entries):
+            release = period.release_at
+            if not period.suspended or release is None:
+                continue
+            ended = entries[index + 1].since if index + 1 < len(entries) else None
+            if ended is not None and ended <= release:
+                continue
+            if after < release <= until:
+                found.append(release)
+        return min(found, default=None)
+
+    def _at(self, partner_id: str, instant: datetime) -> StatusPeriod | None:
+        current = None
+        for period in self._periods.get(partner_id, ()):
+            if period.since <= instant:
+                current = period
+        return current
+
+
+def window(partner: Partner, start: datetime) -> tuple[datetime, datetime]:
+    """The protection window [start, end) of a partner, by its tier."""
+    return start, start + timedelta(days=partner.protection_days)
