@@ -1,0 +1,72 @@
+"""ASGI middleware that gives each request its correlation id and measures it.
+
+Plain ASGI, because every request pays for it. Metrics are labelled by the route's template, never by
+the path that a caller chose.
+"""
+
+from time import perf_counter
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dealreg_shared.telemetry import correlation, metrics
+
+_DURATION = metrics.histogram(
+    "dealreg_http_request_seconds",
+    "Time from a request's head to the end of its answer.",
+    "service",
+    "method",
+    "route",
+    "status",
+)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Requests:
+    """Outermost layer of a service's HTTP application."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+        # prometheus_client looks a child up under a lock; the combinations are few, so keep them.
+        self._children: dict[tuple[str, str, int], Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = trace = None
+        for name, value in scope["headers"]:
+            if name == b"x-correlation-id":
+                given = value.decode("latin-1")
+            elif name == b"traceparent":
+                trace = value.decode("latin-1")
+        current, parent = correlation.accept(given, trace)
+        header = (b"x-correlation-id", current.encode())
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        tokens = correlation.correlation_id.set(current), correlation.traceparent.set(parent)
+        started = perf_counter()
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            self._observe(scope, status, perf_counter() - started)
+            correlation.correlation_id.reset(tokens[0])
+            correlation.traceparent.reset(tokens[1])
+
+    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
+        template = getattr(scope.get("route"), "path", None) or "none"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        child = self._children.get((method, template, status))
+        if child is None:
+            child = _DURATION.labels(self._service, method, template, str(status))
+            self._children[(method, template, status)] = child
+        child.observe(seconds)

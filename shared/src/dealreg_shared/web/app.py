@@ -1,0 +1,102 @@
+"""Makes a service's FastAPI application: every error a problem, limits, health, metrics, offline docs.
+
+A service adds its routers; nothing here knows what they do.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
+
+from dealreg_shared.telemetry import Check, Requests
+from dealreg_shared.telemetry.health import routes as health_routes
+from dealreg_shared.web.docs_page import docs_routes
+from dealreg_shared.web.limits import MAX_BODY, RequestLimits
+from dealreg_shared.web.problems import MEDIA_TYPE, install
+
+_PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457. `code` of the rule is the last part of `type`.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "examples": ["/problems/invalid-request"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "correlation_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "rule"],
+                "properties": {
+                    "field": {"type": "string", "description": "JSON pointer into the body"},
+                    "rule": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def new_app(
+    title: str,
+    version: str,
+    *,
+    service: str,
+    description: str = "",
+    checks: Mapping[str, Check] | None = None,
+    routes: Sequence[BaseRoute] = (),
+    max_body: int = MAX_BODY,
+) -> FastAPI:
+    """An application named ``service`` in metrics, with ``/healthz``, ``/readyz`` (all ``checks`` pass),
+    ``/metrics``, ``/docs`` and ``/openapi.json``. ``routes`` are plain Starlette routes, tried first."""
+    app = FastAPI(
+        title=title,
+        version=version,
+        description=description,
+        routes=[*routes, *health_routes(checks or {}), *docs_routes(title)],
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.openapi = _with_problems(app)  # type: ignore[method-assign]
+    # The one added last is the outermost: correlation and measuring, then the last catch, then limits.
+    app.add_middleware(RequestLimits, max_body=max_body)
+    install(app)
+    app.add_middleware(Requests, service=service)
+    return app
+
+
+def _with_problems(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    """FastAPI describes its own kind of 422, which nobody gets here; describe problems instead."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                separate_input_output_schemas=app.separate_input_output_schemas,
+            )
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+            schemas["Problem"] = _PROBLEM_SCHEMA
+            problem = {
+                "description": "A problem",
+                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            }
+            for path in document.get("paths", {}).values():
+                for operation in path.values():
+                    responses = operation.get("responses", {})
+                    if "HTTPValidationError" in str(responses.get("422", "")):
+                        del responses["422"]
+                    responses.setdefault("default", problem)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    return describe

@@ -1,0 +1,157 @@
+"""``Idempotency-Key``: a retry gets the first answer, byte for byte.
+
+The answer is stored in the transaction that decided, so there is an answer if and only if there was an
+effect. A key belongs to a scope (the caller), or one caller could read another's answers. The same key
+with another body is an error (422), never a second effect.
+
+The header's value may be a quoted structured string, as draft-ietf-httpapi-idempotency-key-header-07
+asks, or bare, as most clients send it. What is stored of the request is a hash with a salt of its own
+row, so that it says nothing about the body once the row is gone.
+"""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    column,
+    select,
+    table,
+)
+from starlette.datastructures import Headers
+
+from dealreg_shared.db import UtcDateTime
+from dealreg_shared.web.problems import Problem
+
+TABLE = "idempotency"
+HEADER = "idempotency-key"
+
+KEEP = timedelta(days=30)
+"""How long answers are kept."""
+
+_BARE = re.compile(r"[\x21\x23-\x7e]{1,255}")
+_QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
+
+_IDEMPOTENCY = table(
+    TABLE,
+    column("scope", String),
+    column("key", String),
+    column("salt", String),
+    column("request_hash", String),
+    column("status", Integer),
+    column("body", LargeBinary),
+    column("created_at", UtcDateTime()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What the first request with this key was answered."""
+
+    status: int
+    body: bytes
+
+
+def idempotency_table(metadata: MetaData) -> Table:
+    """The table ``idempotency``."""
+    return Table(
+        TABLE,
+        metadata,
+        Column("scope", String(128), primary_key=True),
+        Column("key", String(255), primary_key=True),
+        Column("salt", String(32), nullable=False),
+        Column("request_hash", String(64), nullable=False),
+        Column("status", Integer, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+        Column("created_at", UtcDateTime, nullable=False, index=True),
+    )
+
+
+def key_from(headers: Headers, *, required: bool = False) -> str | None:
+    """The request's key, unquoted; None without one. Raises ``Problem`` 400 for a bad or missing one."""
+    given = headers.get(HEADER)
+    if given is None:
+        if required:
+            raise _bad("Send an `Idempotency-Key`, so that a retry cannot act twice.")
+        return None
+    given = given.strip(" \t")
+    quoted = _QUOTED.fullmatch(given)
+    if quoted is not None:
+        given = re.sub(r"\\(.)", r"\1", quoted.group(1))
+        if 1 <= len(given) <= 255:
+            return given
+    elif _BARE.fullmatch(given):
+        return given
+    raise _bad("`Idempotency-Key` must be 1 to 255 visible ASCII characters, quoted or bare.")
+
+
+def request_hash(method: str, path: str, raw_body: bytes) -> str:
+    """What must be the same for a request to be the same: SHA-256 over method, path and body."""
+    digest = hashlib.sha256(f"{method} {path}\n".encode("utf-8", "surrogatepass"))
+    digest.update(raw_body)
+    return digest.hexdigest()
+
+
+def lookup(conn: Connection, scope: str, key: str, hash_: str) -> StoredAnswer | None:
+    """The stored answer, or None for a key not used yet.
+
+    Raises ``Problem`` 422 ``idempotency-key-reused`` when the key was used for another request.
+    """
+    found = conn.execute(
+        select(_IDEMPOTENCY).where(_IDEMPOTENCY.c.scope == scope, _IDEMPOTENCY.c.key == key)
+    ).first()
+    if found is None:
+        return None
+    return matching(
+        found.salt, found.request_hash, hash_, StoredAnswer(found.status, bytes(found.body))
+    )
+
+
+def matching(salt: str, stored_hash: str, hash_: str, answer: StoredAnswer) -> StoredAnswer:
+    """``answer`` if it was given to the request with ``hash_``. Raises ``Problem`` 422 otherwise. For a
+    writer that looks many keys up in one statement of its own."""
+    if stored_hash != _salted(salt, hash_):
+        raise Problem(
+            422,
+            "idempotency-key-reused",
+            "This key was used for another request",
+            "Use a new `Idempotency-Key` for a new request, and the old one only to repeat it.",
+        )
+    return answer
+
+
+def row(scope: str, key: str, hash_: str, status: int, body: bytes, at: datetime) -> dict[str, Any]:
+    """The row to insert in the deciding transaction."""
+    salt = secrets.token_hex(16)
+    return {
+        "scope": scope,
+        "key": key,
+        "salt": salt,
+        "request_hash": _salted(salt, hash_),
+        "status": status,
+        "body": body,
+        "created_at": at,
+    }
+
+
+def _salted(salt: str, hash_: str) -> str:
+    return hashlib.sha256(f"{salt}{hash_}".encode()).hexdigest()
+
+
+def forget_before(conn: Connection, instant: datetime) -> int:
+    """Delete the answers older than ``instant``. Returns how many."""
+    return conn.execute(_IDEMPOTENCY.delete().where(_IDEMPOTENCY.c.created_at < instant)).rowcount
+
+
+def _bad(detail: str) -> Problem:
+    return Problem(400, "bad-idempotency-key", "The idempotency key cannot be used", detail)
