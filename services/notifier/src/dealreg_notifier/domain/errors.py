@@ -1,0 +1,33 @@
+"""What a caller may have done wrong. Codes are stable; HTTP is the API's affair."""
+
+
+class NotifierError(Exception):
+    """Base. ``code`` never changes; the message is a sentence for the caller."""
+
+    code = "notifier_error"
+
+
+class NoSuchNotification(NotifierError):
+    """Absent, or another's: the two answer alike."""
+
+    code = "no_such_notification"
+
+
+class NoSuchEscalation(NotifierError):
+    code = "no_such_escalation"
+
+
+class NoSuchDelivery(NotifierError):
+    code = "no_such_delivery"
+
+
+class NotDead(NotifierError):
+    """Only a delivery that was put aside can be replayed."""
+
+    code = "delivery_not_dead"
+
+
+class NotYourInbox(NotifierError):
+    """Only an admin may ask for another's notices."""
+
+    code = "not_your_inbox"
