@@ -8,6 +8,7 @@ import shutil
 import signal
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,9 +17,10 @@ from dealreg_devstack.errors import DevstackFailed
 from dealreg_devstack.kafka_node import KafkaNode, NodePorts
 from dealreg_devstack.kafka_probe import known_brokers
 from dealreg_devstack.kafka_programs import KafkaPrograms, find_kafka_programs
-from dealreg_devstack.privileges import new_folder, require_reachable
+from dealreg_devstack.privileges import require_reachable
 from dealreg_devstack.processes import OwnProcess, eventually, free_port
 from dealreg_devstack.statefile import read_state, write_state
+from dealreg_devstack.temporary import abandoned, temporary_folder
 
 _START_PATIENCE = 90.0  # seconds; 2 suffice on a machine that has nothing else to do
 
@@ -83,7 +85,10 @@ class Kafka:
         if self.running:
             return self
         if self.folder is None:
-            self.folder = new_folder("dealreg-kafka-")
+            for leftover in abandoned("dealreg-kafka-"):
+                Kafka(leftover).stop()
+                shutil.rmtree(leftover, ignore_errors=True)
+            self.folder = temporary_folder("dealreg-kafka-")
         require_reachable(self.folder)
         try:
             self._start_nodes()
@@ -166,7 +171,7 @@ class Kafka:
     def _format(self, programs: KafkaPrograms) -> None:
         for node in self._nodes.values():
             shutil.rmtree(node.folder / "data")  # what an interrupted start left
-        self._cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._cluster_id = _new_cluster_id()
         for node in self._nodes.values():
             node.configure(list(self._nodes.values()))
         with ThreadPoolExecutor(len(self._nodes)) as pool:
@@ -184,7 +189,7 @@ class Kafka:
             return not node.running or everybody <= known_brokers(node.ports.broker)
 
         for node in (self._nodes[number] for number in numbers):
-            if not eventually(lambda node=node: settled(node), within=_START_PATIENCE):
+            if not eventually(partial(settled, node), within=_START_PATIENCE):
                 raise DevstackFailed(f"No answer within {_START_PATIENCE:.0f} s: {node.failure()}")
             if not node.running:
                 raise DevstackFailed(f"Did not start: {node.failure()}")
@@ -224,3 +229,11 @@ class Kafka:
         if self.folder is None:
             raise DevstackFailed("Kafka is not started.")
         return self.folder
+
+
+def _new_cluster_id() -> str:
+    """22 characters of URL-safe base64; the tool takes a leading hyphen for an option."""
+    while True:
+        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not name.startswith("-"):
+            return name

@@ -23,6 +23,7 @@ from dealreg_devstack.processes import (
     run,
 )
 from dealreg_devstack.statefile import read_state, write_state
+from dealreg_devstack.temporary import abandoned, temporary_folder
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _FAST_AND_FORGETFUL = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
@@ -93,7 +94,10 @@ class Postgres:
         if self.running:
             return self
         if self.folder is None:
-            self.folder = new_folder("dealreg-postgres-")
+            for leftover in abandoned("dealreg-postgres-"):
+                Postgres(leftover).stop()
+                shutil.rmtree(leftover, ignore_errors=True)
+            self.folder = temporary_folder("dealreg-postgres-")
         require_reachable(self.folder)
         try:
             self._make_cluster()
@@ -134,7 +138,7 @@ class Postgres:
 
     def sql(self, statements: str, *, database: str = "postgres") -> str:
         """Run SQL as the superuser; the rows' fields are separated by `|`."""
-        command = [
+        command: list[str | Path] = [
             self._found_programs()["psql"], "--no-psqlrc", "--quiet", "--no-align",
             "--tuples-only", "--set=ON_ERROR_STOP=1", f"--host={self._sockets}",
             f"--port={self.port}", "--username=postgres", f"--dbname={database}",

@@ -75,7 +75,9 @@ def server_folder(folder: Path) -> Path:
 
 def require_reachable(folder: Path) -> None:
     """Raise DevstackUnavailable when a server without root's rights could not enter `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        folder.chmod(0o711 if is_root() else 0o700)
     if is_root() and not open_to_all(folder.resolve()):
         raise DevstackUnavailable(
             f"The servers run without root's rights and cannot enter {folder}: "

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from dealreg_devstack.errors import DevstackFailed
 from dealreg_devstack.privileges import dropped
@@ -136,7 +136,7 @@ class OwnProcess:
 
 def _runs(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
@@ -144,7 +144,7 @@ def _runs(process: psutil.Process) -> bool:
 def is_zombie(pid: int) -> bool:
     """Whether the process has ended and only waits for the system to forget it."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
