@@ -30,7 +30,7 @@ class Requests:
         self._app = app
         self._service = service
         # prometheus_client looks a child up under a lock; the combinations are few, so keep them.
-        self._children: dict[tuple[str, str, int], Any] = {}
+        self._children: dict[tuple[Any, str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,19 +54,37 @@ class Requests:
             await send(message)
 
         tokens = correlation.correlation_id.set(current), correlation.traceparent.set(parent)
+        root = scope.get("root_path", "")
         started = perf_counter()
         try:
             await self._app(scope, receive, answer)
         finally:
-            self._observe(scope, status, perf_counter() - started)
+            self._observe(scope, root, status, perf_counter() - started)
             correlation.correlation_id.reset(tokens[0])
             correlation.traceparent.reset(tokens[1])
 
-    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
-        template = getattr(scope.get("route"), "path", None) or "none"
+    def _observe(self, scope: Scope, root: str, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        child = self._children.get((method, template, status))
+        key = (scope.get("endpoint"), method, status)
+        child = self._children.get(key)
         if child is None:
+            template = "none" if key[0] is None else route_template(scope, root)
             child = _DURATION.labels(self._service, method, template, str(status))
-            self._children[(method, template, status)] = child
+            self._children[key] = child
         child.observe(seconds)
+
+
+def route_template(scope: Scope, root: str) -> str:
+    """The matched route's path with its parameters by name, such as ``/v1/conflicts/{id}``.
+
+    Worked out from the path and the parameters' values, since no framework version in use tells the
+    whole template of a route in an included router. ``root`` is where the application is mounted.
+    """
+    path: str = scope["path"].removeprefix(root)
+    end = len(path)
+    for name, value in reversed(scope.get("path_params", {}).items()):
+        start = path.rfind(f"/{value}", 0, end)
+        if start >= 0:
+            path = f"{path[:start]}/{{{name}}}{path[start + 1 + len(str(value)) :]}"
+            end = start
+    return path

@@ -106,8 +106,9 @@ class Unforeseen:
             if isinstance(error, Problem) and not started:
                 await error.response()(scope, receive, send)
                 return
+            endpoint = getattr(scope.get("endpoint"), "__qualname__", None)
             get_logger(__name__).exception(
-                "request failed", method=scope["method"], route=_template(scope)
+                "request failed", method=scope["method"], endpoint=endpoint
             )
             if started:
                 raise  # half an answer is out: the server must cut the connection
@@ -121,10 +122,6 @@ def _internal() -> Problem:
         "Something went wrong here",
         "The fault is ours and has been logged. Tell the operator the correlation id.",
     )
-
-
-def _template(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", None) or "none"
 
 
 async def _problem(_request: Request, error: Exception) -> Response:
