@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -69,8 +68,7 @@ def run(
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """The fastest event loop that is installed."""
-    factory = uvicorn.Config(app="", loop="auto").get_loop_factory()
-    return cast("Callable[[], asyncio.AbstractEventLoop] | None", factory)
+    return uvicorn.Config(app="", loop="auto").get_loop_factory()
 
 
 def _listen(settings: SharedSettings) -> socket.socket:
