@@ -24,3 +24,11 @@ lock: ## resolve anew; writes requirements.lock without any download address
 	@sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^  /p}' requirements.lock > requirements-uv.lock
 
 .PHONY: help setup lock
+
+services: setup ## start a PostgreSQL and a Kafka for development; prints the environment to export
+	@$(BIN)/dealreg-devstack up
+
+services-down: setup ## stop them; their data stays in .devstack
+	@$(BIN)/dealreg-devstack down
+
+.PHONY: services services-down

@@ -8,7 +8,7 @@ stop or break these servers; a test that breaks things starts its own.
 import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +34,14 @@ def postgres_server(pytestconfig: pytest.Config) -> Postgres:
 def kafka_cluster(pytestconfig: pytest.Config) -> Kafka:
     """A running Kafka of one node; make topics with names of your own."""
     return _shared(pytestconfig, lambda run: Kafka(run / "kafka").start())
+
+
+@pytest.fixture
+def reachable_folder() -> Iterator[Path]:
+    """An empty folder that a server without root's rights can enter (`tmp_path` is closed)."""
+    folder = temporary_folder(_PREFIX)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:

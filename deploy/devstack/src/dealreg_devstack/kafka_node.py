@@ -79,6 +79,11 @@ class KafkaNode:
             self.process.end()
             self.process = None
 
+    def kill(self) -> None:
+        """Kill the process at once."""
+        if self.process is not None:
+            self.process.kill()
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
         if self.process is None:

@@ -276,12 +276,12 @@ class Postgres:
         if state is None:
             return
         self._made, self._superuser_password = state["made"], state["superuser_password"]
+        self._sockets = Path(state["sockets"])
         process = OwnProcess.from_state(state["process"]) if state["process"] else None
         if process is None or not process.alive():
             return
         self._process = process
         self.port, self.fsync = state["port"], state["fsync"]
-        self._sockets = Path(state["sockets"])
         self._programs = PostgresPrograms(Path(state["programs"]), state["major"])
 
     def _found_programs(self) -> PostgresPrograms:
