@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from pydantic import Field, SecretStr
+
 from dealreg_shared.config import (
     ConfigurationError,
     DatabaseUrl,
@@ -11,7 +13,6 @@ from dealreg_shared.config import (
     load,
     unknown_variables,
 )
-from pydantic import Field, SecretStr
 
 
 class ShopSettings(SharedSettings):

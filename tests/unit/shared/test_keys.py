@@ -2,9 +2,10 @@
 
 import hashlib
 
-from dealreg_shared.auth import keys
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dealreg_shared.auth import keys
 
 
 @given(st.randoms())

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+
 from dealreg_shared.restart import RestartNeeded
 from dealreg_shared.scheduler import Metronome, MetronomeStopped
 from dealreg_shared.telemetry import metrics
@@ -15,7 +16,8 @@ QUICK = timedelta(milliseconds=5)
 
 def counting(until: int) -> tuple[Callable[[], Awaitable[None]], asyncio.Event]:
     """A tick, and an event that is set once it was called ``until`` times."""
-    reached, calls = asyncio.Event(), []
+    reached = asyncio.Event()
+    calls: list[None] = []
 
     async def tick() -> None:
         calls.append(None)
@@ -47,7 +49,8 @@ async def test_it_calls_each_tick_again_and_again() -> None:
 
 async def test_a_tick_that_raises_is_counted_and_called_again() -> None:
     metronome = Metronome()
-    calls, again = [], asyncio.Event()
+    calls: list[None] = []
+    again = asyncio.Event()
 
     async def fails() -> None:
         calls.append(None)

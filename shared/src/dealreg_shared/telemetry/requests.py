@@ -81,6 +81,9 @@ def route_template(scope: Scope, root: str) -> str:
     whole template of a route in an included router. ``root`` is where the application is mounted.
     """
     path: str = scope["path"].removeprefix(root)
+    mount: str = scope.get("root_path", "")
+    if mount != root:  # a mounted application took it, and its paths are its own affair
+        return f"{mount.removeprefix(root)}/{{path}}"
     end = len(path)
     for name, value in reversed(scope.get("path_params", {}).items()):
         start = path.rfind(f"/{value}", 0, end)

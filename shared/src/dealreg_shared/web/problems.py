@@ -34,10 +34,11 @@ _FRAMEWORK: Final[Mapping[int, tuple[str, str, str]]] = {
 }
 
 
-class Problem(Exception):
+class Problem(HTTPException):
     """An error that the caller is told about. Raise it anywhere inside a request.
 
     ``code`` is stable and names the rule; ``errors`` lists ``{"field": "/claims/0", "rule": "..."}``.
+    It is an ``HTTPException`` because the framework lets no other kind pass while it reads a body.
     """
 
     def __init__(
@@ -49,13 +50,11 @@ class Problem(Exception):
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(f"{status} {code}: {detail}")
+        super().__init__(status, detail, dict(headers or {}))
         self.status = status
         self.code = code
         self.title = title
-        self.detail = detail
         self.errors = tuple(errors)
-        self.headers = dict(headers or {})
 
     def response(self) -> Response:
         """The answer, ready to be sent."""

@@ -1,0 +1,333 @@
+"""Every error is a problem, whoever raises it, and no body makes a 5xx."""
+
+import json
+import string
+from collections.abc import AsyncIterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from dealreg_shared.contracts.base import DecimalString
+from dealreg_shared.web.app import new_app
+from dealreg_shared.web.bodies import MAX_TEXT, TEXT_RULE, JsonBody, StrictBody
+from dealreg_shared.web.problems import Problem
+
+JSON = {"content-type": "application/json"}
+
+
+class Line(StrictBody):
+    product: str = Field(max_length=20)
+    tags: dict[str, list[str]] = Field(default={})
+
+
+class Filing(StrictBody):
+    name: str
+    close: date
+    amount: DecimalString = Decimal(0)
+    seats: int | None = None
+    renewal: bool = False
+    lines: list[Line] = Field(default=[], max_length=3)
+
+
+def make_app() -> FastAPI:
+    async def plain(request: Request) -> Response:
+        return Response(Filing.parse(await request.body()).model_dump_json())
+
+    app = new_app(
+        "Shop",
+        "1",
+        service="shop",
+        max_body=20_000,
+        routes=[Route("/plain", plain, methods=["POST"])],
+    )
+    router = APIRouter(prefix="/v1")
+
+    @router.post("/filings")
+    async def file(body: JsonBody[Filing]) -> Filing:
+        return body
+
+    @router.get("/filings/{number}")
+    async def one(number: int, page: int = 1) -> int:
+        return number + page
+
+    @router.get("/refused")
+    async def refused() -> None:
+        raise Problem(
+            409, "line-held", "The line is held", "Somebody was first.", headers={"x-why": "first"}
+        )
+
+    @router.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("secret inside")
+
+    @router.get("/half")
+    async def half() -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"one"
+            raise RuntimeError("torn")
+
+        return StreamingResponse(pieces())
+
+    app.include_router(router)
+    return app
+
+
+def client(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop")
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    return make_app()
+
+
+@pytest.fixture
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(app) as opened:
+        yield opened
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    body: dict[str, Any] = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert (response.status_code, body["status"], body["type"]) == (
+        status,
+        status,
+        f"/problems/{code}",
+    )
+    assert body["title"]
+    assert body["detail"]
+    assert body["correlation_id"] == response.headers["x-correlation-id"]
+    return body
+
+
+async def test_our_own_problem_is_answered_as_it_was_raised(http: httpx.AsyncClient) -> None:
+    response = await http.get("/v1/refused")
+
+    assert problem(response, 409, "line-held")["detail"] == "Somebody was first."
+    assert response.headers["x-why"] == "first"
+
+
+async def test_the_frameworks_errors_are_problems_too(http: httpx.AsyncClient) -> None:
+    problem(await http.get("/nowhere"), 404, "not-found")
+    problem(await http.get("/v1/filings/1/"), 404, "not-found")
+    refused = await http.put("/v1/filings/1")
+    problem(refused, 405, "method-not-allowed")
+    assert refused.headers["allow"] == "GET"
+    found = await http.get("/v1/filings/x?page=y")
+    assert problem(found, 422, "invalid-request")["errors"] == [
+        {"field": "path number", "rule": found.json()["errors"][0]["rule"]},
+        {"field": "?page", "rule": found.json()["errors"][1]["rule"]},
+    ]
+    problem(await http.get("/docs-files/../problems.py"), 404, "not-found")
+
+
+async def test_an_unforeseen_exception_is_a_500_that_tells_nothing(
+    http: httpx.AsyncClient,
+) -> None:
+    response = await http.get("/v1/broken", headers={"x-correlation-id": "mine-7"})
+
+    assert problem(response, 500, "internal-error")["correlation_id"] == "mine-7"
+    assert "secret" not in response.text
+    assert "RuntimeError" not in response.text
+
+
+async def test_an_answer_that_breaks_half_way_is_cut(http: httpx.AsyncClient) -> None:
+    with pytest.raises(RuntimeError, match="torn"):
+        await http.get("/v1/half")
+
+
+async def test_a_good_body_is_taken_by_both_kinds_of_route(http: httpx.AsyncClient) -> None:
+    body = {"name": "Ä\U0001f600", "close": "2027-03-31", "amount": "12.50", "lines": []}
+    for path in ("/plain", "/v1/filings"):
+        response = await http.post(path, json=body)
+
+        assert response.status_code == 200, response.text
+        assert response.json() == {**body, "seats": None, "renewal": False}
+
+
+@pytest.mark.parametrize("path", ["/plain", "/v1/filings"])
+async def test_every_fault_of_a_body_is_listed(path: str, http: httpx.AsyncClient) -> None:
+    body = {
+        "name": 5,
+        "amount": 1.5,
+        "seats": False,
+        "renewal": "yes",
+        "lines": [{"product": "a\0b", "tags": {"a": ["\0"]}}, {"product": "x" * 21}, 7],
+        "a/b~c": 1,
+        "close": "tomorrow",
+    }
+
+    response = await http.post(path, json=body)
+
+    errors = {
+        error["field"]: error["rule"]
+        for error in problem(response, 422, "invalid-request")["errors"]
+    }
+    assert errors == {
+        "/name": "must be a text",
+        "/close": "must be a date such as 2027-03-31",
+        "/amount": errors["/amount"],
+        "/seats": "must be a whole number",
+        "/renewal": "must be true or false",
+        "/lines/0/product": TEXT_RULE,
+        "/lines/0/tags": TEXT_RULE,
+        "/lines/1/product": "must have at most 20 characters",
+        "/lines/2": "must be an object",
+        "/a~1b~0c": "is not a known field",
+    }
+    assert "tomorrow" not in response.text
+
+
+@pytest.mark.parametrize("path", ["/plain", "/v1/filings"])
+@pytest.mark.parametrize(
+    ("raw", "status", "code"),
+    [
+        (b"{", 400, "malformed-json"),
+        (b"\xff\xfe", 400, None),
+        (b'{"name": "a" "b"}', 400, "malformed-json"),
+        (b"[" * 10_000, 400, None),
+        (b'{"name": ' * 1_500 + b"1" + b"}" * 1_500, None, None),
+        (b'{"name":"\\ud800","close":"2027-01-01"}', 422, "invalid-request"),
+        (b'{"name":"a","close":"2027-01-01","\\udfff":1}', 422, "invalid-request"),
+        (b'{"name":"\\u0000","close":"2027-01-01"}', 422, "invalid-request"),
+        (b'{"name":"a","close":NaN}', 422, "invalid-request"),
+        (b'{"name":"a","close":"2027-01-01","seats":1e999}', 422, "invalid-request"),
+        (b'{"name":"a","close":"2027-01-01","amount":"NaN"}', 422, "invalid-request"),
+        (b'{"name":"a","close":"2027-01-01","seats":' + b"9" * 5000 + b"}", None, None),
+        (b"null", 422, "invalid-request"),
+        (b'"text"', 422, "invalid-request"),
+        (b"[]", 422, "invalid-request"),
+        (b"x" * 20_001, 413, "body-too-large"),
+    ],
+)
+async def test_bad_bodies(
+    raw: bytes, status: int | None, code: str | None, path: str, http: httpx.AsyncClient
+) -> None:
+    response = await http.post(path, content=raw, headers=JSON)
+
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.status_code in ((400, 422) if status is None else (status,))
+    if code is not None:
+        problem(response, response.status_code, code)
+
+
+async def test_no_text_is_longer_than_the_limit(http: httpx.AsyncClient) -> None:
+    body = {"name": "x" * (MAX_TEXT + 1), "close": "2027-01-01"}
+
+    for path in ("/plain", "/v1/filings"):
+        response = await http.post(path, json=body)
+        assert problem(response, 422, "invalid-request")["errors"] == [
+            {"field": "/name", "rule": f"must have at most {MAX_TEXT} characters"}
+        ]
+
+
+async def test_a_body_of_another_kind_is_a_415(http: httpx.AsyncClient) -> None:
+    response = await http.post("/v1/filings", content=b"{}", headers={"content-type": "text/xml"})
+
+    problem(response, 415, "unsupported-media-type")
+    assert response.headers["accept"] == "application/json"
+    problem(await http.post("/v1/filings", content=b"{}"), 415, "unsupported-media-type")
+    problem(await http.post("/v1/filings"), 422, "invalid-request")
+
+
+async def test_a_body_without_a_length_is_counted_as_it_comes(http: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(100):
+            sent += 1000
+            yield b" " * 1000
+
+    for path in ("/plain", "/v1/filings"):
+        problem(await http.post(path, content=pieces(), headers=JSON), 413, "body-too-large")
+
+
+@pytest.mark.parametrize("length", ["99999999999999999999", "-1", "1_0", "²"])
+async def test_a_length_that_is_none_is_refused(length: str, app: FastAPI) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}"}
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/plain",
+        "query_string": b"",
+        "headers": [(b"content-length", length.encode("latin-1"))],
+    }
+    await app(scope, receive, send)
+
+    assert sent[0]["status"] == 413
+
+
+async def test_nul_in_an_address_finds_nothing(http: httpx.AsyncClient) -> None:
+    problem(await http.get("/v1/filings/%00"), 404, "not-found")
+    problem(await http.get("/v1/filings/1?page=%00"), 404, "not-found")
+
+
+async def test_the_description_tells_of_problems_and_not_of_the_frameworks_errors(
+    http: httpx.AsyncClient,
+) -> None:
+    document = (await http.get("/openapi.json")).json()
+
+    operation = document["paths"]["/v1/filings"]["post"]
+    assert set(operation["responses"]) == {"200", "default"}
+    content = operation["responses"]["default"]["content"]
+    assert content["application/problem+json"]["schema"]["$ref"] == "#/components/schemas/Problem"
+    assert "HTTPValidationError" not in json.dumps(document)
+    assert document["components"]["schemas"]["Filing"]["additionalProperties"] is False
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())
+    | st.sampled_from(["2027-01-01", "12.5", "\ud800", "\0"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["name", "close", "amount", "seats", "lines", "product", "tags"])
+            | st.text(st.characters(), max_size=5),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    body=anything.map(lambda value: json.dumps(value).encode())
+    | st.binary()
+    | st.text(st.sampled_from('{}[]",:\\u0d8' + string.digits)).map(str.encode),
+    path=st.sampled_from(["/plain", "/v1/filings"]),
+)
+@example(body=b'{"name":"\\u0000","close":"2027-01-01"}', path="/v1/filings")
+@example(body=b'{"\\ud800":1}', path="/v1/filings")
+async def test_no_body_makes_a_5xx(body: bytes, path: str, app: FastAPI) -> None:
+    async with client(app) as http:
+        response = await http.post(path, content=body, headers=JSON)
+
+    assert response.status_code < 500, response.text
+    if response.status_code >= 400:
+        assert response.headers["content-type"] == "application/problem+json"
+        response.json()
