@@ -12,10 +12,46 @@ from typing import Any, Literal
 
 from dealreg_registration.domain.facts import Facts, Location, Source
 
-HOLDING = frozenset({"protected", "extended"})
-LIVE = HOLDING | {"contested"}
-PENDING = frozenset({"open", "referred"})
-ACTIVE = LIVE | PENDING
+State = Literal[
+    "rejected",
+    "duplicate",
+    "open",
+    "referred",
+    "protected",
+    "extended",
+    "contested",
+    "expired",
+    "withdrawn",
+    "superseded",
+    "lost",
+    "won",
+    "closed",
+    "revoked",
+    "transferred",
+]
+Cause = Literal[
+    "filed",
+    "line_added",
+    "fact_added",
+    "won",
+    "lost",
+    "withdrawn",
+    "revoked",
+    "term_over",
+    "former_ended",
+    "line_won",
+    "standby_off",
+    "filed_again",
+    "partner_suspended",
+]
+CaseKind = Literal["overlap", "possible_duplicate", "direct_engagement", "contradiction", "appeal"]
+CaseState = Literal["open", "reviewed", "decided", "withdrawn"]
+DealType = Literal["new", "expansion", "renewal"]
+
+HOLDING: frozenset[State] = frozenset({"protected", "extended"})
+LIVE: frozenset[State] = HOLDING | {"contested"}
+PENDING: frozenset[State] = frozenset({"open", "referred"})
+ACTIVE: frozenset[State] = LIVE | PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +63,7 @@ class Claim:
     partner_id: str
     product_line: str
     place: int
-    state: str
+    state: State
     decided_at: datetime
     plan_number: int
     protected_from: datetime | None = None
@@ -62,7 +98,7 @@ class Registration:
     currency: str
     amount_base: Decimal
     close_date: date
-    deal_type: str
+    deal_type: DealType
     place_of_use: Location
     tags: frozenset[str]
     reseller_id: str | None
@@ -90,8 +126,8 @@ class Case:
     """A conflict that a person must settle; ``claim_ids`` in the order in which they joined."""
 
     id: str
-    kind: str
-    state: str
+    kind: CaseKind
+    state: CaseState
     opened_at: datetime
     generation: int
     deadlines: tuple[Deadline, ...]
@@ -109,7 +145,7 @@ class ClaimMoved:
 
     before: Claim | None
     after: Claim
-    cause: str
+    cause: Cause
     at: datetime
     reasons: tuple[str, ...] = ()
 
@@ -136,7 +172,37 @@ class Decided:
     result: Mapping[str, Any]
 
 
-Entry = ClaimMoved | CaseMoved | Decided
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who owns the account: gets its leads and referrals. Under co-sell both ids are set."""
+
+    kind: Literal["partner", "direct", "co_sell", "none"]
+    partner_id: str | None = None
+    direct_id: str | None = None
+
+    def seen_by(self, partner_id: str) -> str:
+        """What a partner may know of the owner: you, other, direct or none."""
+        if self.partner_id == partner_id:
+            return "you"
+        return {"partner": "other", "direct": "direct", "co_sell": "direct", "none": "none"}[
+            self.kind
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """Someone acted on a registration; the claim steps that follow in the journal are its effect."""
+
+    registration_id: str
+    act: Literal["filed", "line_added", "amended", "won", "lost", "withdrawn", "revoked"]
+    at: datetime
+    owner: Owner
+    changed: tuple[str, ...] = ()
+    held: bool = False
+    reason: str | None = None
+
+
+Entry = Acted | ClaimMoved | CaseMoved | Decided
 
 
 @dataclass(slots=True)
@@ -195,13 +261,18 @@ class Account:
             key=lambda claim: claim.place,
         )
 
-    def add(self, claim: Claim, cause: str, at: datetime, reasons: tuple[str, ...] = ()) -> None:
+    def add(self, claim: Claim, cause: Cause, at: datetime, reasons: tuple[str, ...] = ()) -> None:
         """File a new claim."""
         self.claims[claim.id] = claim
         self.journal.append(ClaimMoved(None, claim, cause, at, reasons))
 
     def move(
-        self, claim: Claim, cause: str, at: datetime, reasons: tuple[str, ...] = (), **changes: Any
+        self,
+        claim: Claim,
+        cause: Cause,
+        at: datetime,
+        reasons: tuple[str, ...] = (),
+        **changes: Any,
     ) -> Claim:
         """Take a claim one step; ``changes`` holds at least ``state``. Returns the claim after it."""
         after = replace(claim, **changes)

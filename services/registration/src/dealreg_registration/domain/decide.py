@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from dealreg_registration.domain.account import Account, Claim, Registration
+from dealreg_registration.domain.account import Account, Claim, Owner, Registration, State
 from dealreg_registration.domain.coverage import Cover, Coverage, covers, target_for
 from dealreg_registration.domain.facts import Disagreement
 from dealreg_registration.domain.match import Target, with_segment
-from dealreg_registration.domain.owner import Owner, owner_of
+from dealreg_registration.domain.owner import owner_of
 from dealreg_registration.domain.plan import NamedAccount, Plan, Standing, window
 from dealreg_registration.domain.trace import Step
 
@@ -28,7 +28,7 @@ class LineDecision:
     """What becomes of one claim, and why. ``supersedes`` and ``duplicate_of`` are claim ids."""
 
     product_line: str
-    outcome: str
+    outcome: State
     trace: tuple[Step, ...]
     codes: tuple[str, ...] = ()
     protected_from: datetime | None = None
@@ -193,7 +193,7 @@ def _decide_line(
         )
     elif mine is None:
         trace.append(Step(4, False, "Partners cover this account."))
-        return _referred(filing, line, context, coverage, trace, supersedes)
+        return _referred(line, context, coverage, trace, supersedes)
     else:
         trace.append(Step(4, False, "This account is covered."))
     if mine is not None:
@@ -415,7 +415,6 @@ def _unknown_facts(
 
 
 def _referred(
-    filing: Registration,
     line: str,
     context: Context,
     coverage: Coverage,

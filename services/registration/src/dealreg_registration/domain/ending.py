@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Literal
 
-from dealreg_registration.domain.account import PENDING, Account, Claim, Registration
+from dealreg_registration.domain.account import PENDING, Account, Acted, Claim, Registration
 from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.decide import Context
 from dealreg_registration.domain.errors import NothingToEnd, ResultAlreadyRecorded
 from dealreg_registration.domain.filing import touch
+from dealreg_registration.domain.owner import owner_for
 from dealreg_registration.domain.plan import PlanBook
 from dealreg_registration.domain.settle import after_end
 
@@ -16,14 +17,18 @@ def withdraw(
     account: Account, registration: Registration, book: PlanBook, context: Context
 ) -> Registration:
     """The partner gives the registration up; standby is promoted as after an expiry."""
-    return _end(account, registration, book, context, "withdrawn", "withdrawn")
+    return _end(account, registration, book, context, "withdrawn", None)
 
 
 def revoke(
-    account: Account, registration: Registration, book: PlanBook, context: Context
+    account: Account,
+    registration: Registration,
+    book: PlanBook,
+    context: Context,
+    reason: str,
 ) -> Registration:
     """Staff take the registration back for cause."""
-    return _end(account, registration, book, context, "revoked", "revoked")
+    return _end(account, registration, book, context, "revoked", reason)
 
 
 def report_result(
@@ -32,6 +37,7 @@ def report_result(
     book: PlanBook,
     context: Context,
     result: Literal["won", "lost"],
+    reason: str | None = None,
 ) -> Registration:
     """Record the deal's result. The first report counts.
 
@@ -48,7 +54,9 @@ def report_result(
         touch(account, registration, context), result=result, result_at=context.now
     )
     account.registrations[registration.id] = registration
-    for claim in _active(account, registration):
+    claims = _active(account, registration)
+    _act(account, registration, context, result, claims, reason)
+    for claim in claims:
         held = claim.holds
         account.move(claim, result, context.now, state=result)
         if result == "won":
@@ -71,20 +79,36 @@ def _end(
     registration: Registration,
     book: PlanBook,
     context: Context,
-    state: str,
-    cause: str,
+    act: Literal["withdrawn", "revoked"],
+    reason: str | None,
 ) -> Registration:
     claims = _active(account, registration)
     if not claims:
         raise NothingToEnd("None of this registration's claims is live or open.")
     registration = touch(account, registration, context)
+    _act(account, registration, context, act, claims, reason)
     for claim in claims:
         held = claim.holds
-        account.move(claim, cause, context.now, state=state)
+        account.move(claim, act, context.now, state=act)
         if held:
             after_end(account, book, context.standing, claim.product_line, context.now)
     close_settled(account, context.now)
     return registration
+
+
+def _act(
+    account: Account,
+    registration: Registration,
+    context: Context,
+    act: Literal["withdrawn", "revoked", "won", "lost"],
+    claims: list[Claim],
+    reason: str | None,
+) -> None:
+    owner = owner_for(account, registration, context.plan, context.standing, context.now)
+    held = any(claim.holds for claim in claims)
+    account.journal.append(
+        Acted(registration.id, act, context.now, owner, held=held, reason=reason)
+    )
 
 
 def _active(account: Account, registration: Registration) -> list[Claim]:

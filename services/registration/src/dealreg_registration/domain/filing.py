@@ -2,8 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Literal
 
-from dealreg_registration.domain.account import PENDING, Account, Claim, Decided, Registration
+from dealreg_registration.domain.account import (
+    PENDING,
+    Account,
+    Acted,
+    Claim,
+    Decided,
+    Registration,
+)
 from dealreg_registration.domain.cases import meet
 from dealreg_registration.domain.decide import Context, Decision, LineDecision, decide
 from dealreg_registration.domain.errors import LineAlreadyFiled, RegistrationEnded
@@ -46,6 +54,7 @@ def file(
         filing, market_region=decision.market_region, market_segment=decision.market_segment
     )
     account.registrations[filing.id] = filing
+    account.journal.append(Acted(filing.id, "filed", context.now, decision.owner))
     _carry_out(account, filing, decision, context, new_id, "filed")
     account.journal.append(
         Decided(
@@ -80,6 +89,7 @@ def add_lines(
     inputs = describe(registration, product_lines, account, context.now)
     decision = decide(registration, product_lines, account, context)
     registration = touch(account, registration, context)
+    account.journal.append(Acted(registration.id, "line_added", context.now, decision.owner))
     _carry_out(account, registration, decision, context, new_id, "line_added")
     account.journal.append(
         Decided(
@@ -94,21 +104,34 @@ def add_lines(
     return registration, decision
 
 
-def decide_again(account: Account, context: Context, new_id: NewId) -> None:
+def decide_again(account: Account, context: Context, new_id: NewId, amended: str | None) -> None:
     """After a fact became known: open and referred claims are decided again with their old place.
 
     A running protection is never taken away by an added fact; if the line is held by now, a claim
-    queues by its old place.
+    queues by its old place. ``amended`` is the registration whose filer added the fact (None: staff
+    did); others on the account learn of it as an amendment of their own.
     """
+    told = {amended}
     for claim in account.active():
+        registration = _in_its_market(account, claim, context)
         if claim.state not in PENDING:
             continue
-        registration = account.registrations[claim.registration_id]
         inputs = describe(registration, [claim.product_line], account, context.now)
         decision = decide(registration, [claim.product_line], account, context, again=True)
         [line] = decision.lines
         if line.outcome == "rejected" or _unchanged(claim, line):
             continue
+        if registration.id not in told:
+            told.add(registration.id)
+            account.journal.append(
+                Acted(
+                    registration.id,
+                    "amended",
+                    context.now,
+                    decision.owner,
+                    changed=("account_facts",),
+                )
+            )
         after = account.move(
             claim,
             "fact_added",
@@ -123,11 +146,6 @@ def decide_again(account: Account, context: Context, new_id: NewId) -> None:
             assignment_id=line.assignment_id,
             referred_kind=line.referred_kind,
             referred_id=line.referred_id,
-        )
-        account.registrations[registration.id] = replace(
-            registration,
-            market_region=decision.market_region,
-            market_segment=decision.market_segment,
         )
         _meet_holder(account, after, line, context, new_id)
         account.journal.append(
@@ -149,6 +167,17 @@ def touch(account: Account, registration: Registration, context: Context) -> Reg
     return after
 
 
+def _in_its_market(account: Account, claim: Claim, context: Context) -> Registration:
+    registration = account.registrations[claim.registration_id]
+    plan = context.plan
+    place = registration.place_of_use or account.facts.location
+    market = (plan.region(place), plan.segment(account.facts))
+    if market != (registration.market_region, registration.market_segment):
+        registration = replace(registration, market_region=market[0], market_segment=market[1])
+        account.registrations[registration.id] = registration
+    return registration
+
+
 def _unchanged(claim: Claim, line: LineDecision) -> bool:
     return (claim.state, claim.referred_kind, claim.referred_id) == (
         line.outcome,
@@ -163,7 +192,7 @@ def _carry_out(
     decision: Decision,
     context: Context,
     new_id: NewId,
-    cause: str,
+    cause: Literal["filed", "line_added"],
 ) -> None:
     for line in decision.lines:
         if line.supersedes is not None:

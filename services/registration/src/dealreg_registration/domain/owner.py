@@ -1,28 +1,11 @@
 """Who owns an account: gets its leads and referrals. The protected partner sells the deal."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
-from dealreg_registration.domain.account import Account
-from dealreg_registration.domain.coverage import covers
+from dealreg_registration.domain.account import Account, Owner, Registration
+from dealreg_registration.domain.coverage import covers, target_for
 from dealreg_registration.domain.match import Target
 from dealreg_registration.domain.plan import NamedAccount, Plan, Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    kind: Literal["partner", "direct", "co_sell", "none"]
-    partner_id: str | None = None
-    direct_id: str | None = None
-
-    def seen_by(self, partner_id: str) -> str:
-        """What a partner may know of the owner: you, other, direct or none."""
-        if self.partner_id == partner_id:
-            return "you"
-        return {"partner": "other", "direct": "direct", "co_sell": "direct", "none": "none"}[
-            self.kind
-        ]
 
 
 def owner_of(
@@ -64,3 +47,14 @@ def owner_of(
         ):
             return Owner("partner", claim.partner_id)
     return Owner("none")
+
+
+def owner_for(
+    account: Account, registration: Registration, plan: Plan, standing: Standing, now: datetime
+) -> Owner:
+    """The account's owner as seen from one registration's place of use and tags."""
+    named = plan.named(account.keys, account.parent_keys)
+    target = target_for(
+        plan, account.facts, registration.place_of_use, named, None, registration.tags
+    )
+    return owner_of(account, plan, standing, named, target, now)

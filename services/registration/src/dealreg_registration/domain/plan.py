@@ -167,6 +167,11 @@ class PlanBook:
         self._plans = sorted(plans, key=lambda plan: (plan.in_force_from, plan.number))
         self._starts = [plan.in_force_from for plan in self._plans]
 
+    @property
+    def any_cooling_off(self) -> bool:
+        """Whether any plan makes expired claims matter to later filings."""
+        return any(plan.policy.cooling_off_days for plan in self._plans)
+
     def at(self, instant: datetime) -> Plan | None:
         """The plan in force at an instant: of those that have begun, the one that began last."""
         index = bisect_right(self._starts, instant)

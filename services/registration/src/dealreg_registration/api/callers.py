@@ -1,0 +1,60 @@
+"""Who may do what with registrations, and how a caller becomes an actor."""
+
+from starlette.datastructures import Headers
+
+from dealreg_registration.commands import Actor, IdempotencyKey
+from dealreg_shared.auth import Principal
+from dealreg_shared.contracts.people import Role
+from dealreg_shared.web import idempotency
+from dealreg_shared.web.problems import Problem
+
+FILERS: tuple[Role, ...] = ("partner", "partner_manager", "vp", "ceo", "admin")
+DECIDERS: tuple[Role, ...] = ("partner_manager", "vp", "ceo", "admin")
+STAFF: tuple[Role, ...] = (*DECIDERS, "auditor")
+READERS: tuple[Role, ...] = ("partner", *STAFF)
+
+
+def actor_of(principal: Principal) -> Actor:
+    """Staff act in a person's name where the key has one."""
+    if principal.is_staff:
+        name = f"person:{principal.person_id}" if principal.person_id else f"key:{principal.key_id}"
+        return Actor(name, "staff")
+    return Actor(f"partner:{principal.partner_id}", "partner", principal.partner_id)
+
+
+def idempotency_of(
+    principal: Principal, headers: Headers, method: str, path: str, raw: bytes, *, required: bool
+) -> IdempotencyKey | None:
+    """The request's idempotency key in the caller's own scope."""
+    key = idempotency.key_from(headers, required=required)
+    if key is None:
+        return None
+    scope = f"partner:{principal.partner_id}" if not principal.is_staff else principal.key_id
+    return IdempotencyKey(scope, key, idempotency.request_hash(method, path, raw))
+
+
+def filing_partner(principal: Principal, named: str | None) -> str:
+    """For whom is filed: a partner for itself, staff for the partner that the body names."""
+    if principal.is_staff:
+        if named is None:
+            raise Problem(
+                422,
+                "invalid-request",
+                "The request breaks a rule",
+                "Staff file for a partner: name it.",
+                [{"field": "/partner_id", "rule": "is required of staff"}],
+            )
+        return named
+    if principal.partner_id is None:
+        raise Problem(
+            403, "no-partner", "This key files for nobody", "The key is bound to no partner."
+        )
+    if named is not None and named != principal.partner_id:
+        raise Problem(
+            403,
+            "not-your-partner",
+            "Not your partner id",
+            "Your key files for your own company only; leave `partner_id` out.",
+            [{"field": "/partner_id", "rule": "must be your own or left out"}],
+        )
+    return principal.partner_id

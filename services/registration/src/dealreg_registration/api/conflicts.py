@@ -1,0 +1,108 @@
+"""Conflicts and accounts, for staff."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from dealreg_registration import reading
+from dealreg_registration.api.callers import DECIDERS, STAFF, actor_of
+from dealreg_registration.api.errors import not_found
+from dealreg_registration.api.schemas import AccountEditBody
+from dealreg_registration.handlers.edit_account import EditAccount
+from dealreg_registration.handlers.sweep import sweep
+from dealreg_registration.writer import AccountWriter
+from dealreg_shared.auth import Authenticator, Principal
+from dealreg_shared.db import Database
+from dealreg_shared.telemetry import current
+from dealreg_shared.web import etag
+from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
+
+
+def conflicts_router(
+    database: Database, writer: AccountWriter, authenticator: Authenticator
+) -> APIRouter:
+    """Routes under ``/v1/conflicts`` and ``/v1/accounts``."""
+    router = APIRouter(prefix="/v1")
+    programme = writer.programme
+    Staff = Annotated[Principal, Depends(authenticator.require(*STAFF))]
+    Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
+
+    @router.get("/conflicts", tags=["conflicts"], summary="Conflicts, the newest first")
+    async def list_conflicts(
+        _caller: Staff,
+        state: Literal["open", "reviewed", "decided", "withdrawn"] | None = None,
+        kind: Literal["overlap", "possible_duplicate"] | None = None,
+        limit: Limit = DEFAULT_LIMIT,
+        after: After = None,
+    ) -> dict[str, Any]:
+        """Each with its level and the time left, as they are now."""
+        await sweep(database, writer)
+        items, following = await database.read(
+            lambda conn: reading.conflict_page(conn, state, kind, after, limit)
+        )
+        return {"items": items, "next": following}
+
+    @router.get("/conflicts/{conflict_id}", tags=["conflicts"], summary="One conflict")
+    async def read_conflict(conflict_id: str, _caller: Staff) -> dict[str, Any]:
+        """The claims in true order, who must act by when, and its history."""
+        await sweep(database, writer)
+        view = await database.read(lambda conn: reading.conflict_detail(conn, conflict_id))
+        if view is None:
+            raise not_found()
+        return view
+
+    @router.get("/accounts", tags=["accounts"], summary="Accounts, the oldest first")
+    async def list_accounts(
+        _caller: Staff,
+        key: str | None = None,
+        limit: Limit = DEFAULT_LIMIT,
+        after: After = None,
+    ) -> dict[str, Any]:
+        """`key` finds the account that holds a key, such as `domain:example.com`."""
+        items, following = await database.read(
+            lambda conn: reading.account_page(conn, programme, key, after, limit)
+        )
+        return {"items": items, "next": following}
+
+    @router.get("/accounts/{account_id}", tags=["accounts"], summary="One account")
+    async def read_account(account_id: str, _caller: Staff, response: Response) -> dict[str, Any]:
+        views = await database.read(
+            lambda conn: reading.account_detail(conn, programme, [account_id])
+        )
+        if not views:
+            raise not_found()
+        response.headers["etag"] = etag.etag(views[0]["version"])
+        return views[0]
+
+    @router.patch("/accounts/{account_id}", tags=["accounts"], summary="Correct an account")
+    async def edit_account(
+        request: Request,
+        account_id: str,
+        body: JsonBody[AccountEditBody],
+        principal: Decider,
+    ) -> dict[str, Any]:
+        """Staff's word on an account's facts counts over partners'. Open and referred claims are decided
+        again; a running protection is never taken away. Needs `If-Match`."""
+        views = await database.read(
+            lambda conn: reading.account_detail(conn, programme, [account_id])
+        )
+        if not views:
+            raise not_found()
+        etag.check_if_match(request, views[0]["version"])
+        await writer.submit(
+            EditAccount(
+                account_id,
+                actor_of(principal),
+                current(),
+                body.facts.facts() if body.facts is not None else None,
+                body.parent_id,
+            )
+        )
+        [view] = await database.read(
+            lambda conn: reading.account_detail(conn, programme, [account_id])
+        )
+        return view
+
+    return router

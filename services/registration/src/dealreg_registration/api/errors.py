@@ -1,0 +1,63 @@
+"""The one map from domain errors to HTTP, and what a database that is away looks like."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dealreg_registration.domain import errors
+from dealreg_shared.telemetry import get_logger
+from dealreg_shared.web.problems import Problem
+
+STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
+    errors.NoPlanInForce: (409, "No plan is in force"),
+    errors.RegistrationNotFound: (404, "There is nothing here"),
+    errors.NothingToEnd: (409, "Nothing to end"),
+    errors.ResultAlreadyRecorded: (409, "The result is recorded already"),
+    errors.LineAlreadyFiled: (409, "The line is filed already"),
+    errors.RegistrationEnded: (409, "The registration has ended"),
+    errors.FactAlreadyKnown: (409, "The fact is known already"),
+    errors.VersionConflict: (412, "Somebody changed it meanwhile"),
+}
+"""Error class -> HTTP status and title. The problem's code is the error's own."""
+
+
+def not_found() -> Problem:
+    """Absent and forbidden objects answer alike."""
+    return Problem(
+        404, "not-found", "There is nothing here", "No such resource, or none that you may see."
+    )
+
+
+def problem_for(error: errors.DomainError) -> Problem:
+    """The problem that tells a caller of a domain error."""
+    status, title = STATUS[type(error)]
+    if status == 404:
+        return not_found()
+    return Problem(status, error.code.replace("_", "-"), title, str(error))
+
+
+def install(app: FastAPI) -> None:
+    """Answer domain errors by the map, and 503 while the database is away."""
+
+    async def refused(_request: Request, error: Exception) -> Response:
+        if not isinstance(error, errors.DomainError):
+            raise error
+        return problem_for(error).response()
+
+    async def away(_request: Request, error: Exception) -> Response:
+        get_logger(__name__).error("database unavailable", exc_info=error)
+        return Problem(
+            503,
+            "database-unavailable",
+            "Try again in a moment",
+            "The database does not answer. Nothing was stored; repeat with the same idempotency key.",
+            headers={"retry-after": "2"},
+        ).response()
+
+    app.add_exception_handler(errors.DomainError, refused)
+    app.add_exception_handler(DBAPIError, away)
+    app.add_exception_handler(PoolTimeout, away)

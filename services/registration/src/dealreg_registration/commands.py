@@ -1,0 +1,109 @@
+"""What the account writer runs: commands on one account, and what they are given.
+
+Each use case in ``handlers`` is a command. A command must refuse (raise a domain error) before it
+changes anything: the account it works on is shared with the other commands of its batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dealreg_registration.domain.account import Account, Registration
+from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.facts import Facts, Source
+from dealreg_registration.domain.identity import Resolution
+from dealreg_registration.domain.plan import PlanBook
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller is told: an HTTP status and the very bytes, kept for its idempotency key.
+
+    ``version`` is the registration's after the command, for its ETag.
+    """
+
+    status: int
+    body: bytes
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """``scope`` is the caller, so that nobody can ask for another's answer."""
+
+    scope: str
+    key: str
+    request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who commands: an API key of a partner or of staff, or the system itself."""
+
+    id: str
+    kind: str
+    partner_id: str | None = None
+
+    @property
+    def staff(self) -> bool:
+        return self.kind == "staff"
+
+
+SYSTEM = Actor("system", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which account a command is for: named by its id, by a registration, or by keys.
+
+    With keys the account is found or made; ``name`` and ``facts`` are then the filer's.
+    """
+
+    account_id: str | None = None
+    registration_id: str | None = None
+    keys: Sequence[str] = ()
+    name: str = ""
+    facts: Facts = field(default_factory=Facts)
+    said_by: Source = "partner"
+
+
+@dataclass(slots=True)
+class Work:
+    """What a command works on.
+
+    ``details`` takes the columns of a new registration that no rule looks at, by its id; ``new_rows``
+    further rows by table name, ``replaced_contacts`` the contacts of a registration that replace its
+    former ones, ``parents`` an account's parent account. All are written in the same transaction.
+    """
+
+    account: Account
+    context: Context
+    book: PlanBook
+    actor: Actor
+    resolution: Resolution | None
+    details: dict[str, Mapping[str, Any]]
+    new_rows: dict[str, list[dict[str, Any]]]
+    replaced_contacts: dict[str, Sequence[Mapping[str, str | None]]]
+    parents: dict[str, str]
+
+    def registration(self, registration_id: str) -> Registration:
+        return self.account.registrations[registration_id]
+
+
+class Command(Protocol):
+    """One use case on one account."""
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def actor(self) -> Actor: ...
+
+    @property
+    def idempotency(self) -> IdempotencyKey | None: ...
+
+    @property
+    def correlation_id(self) -> str: ...
+
+    def run(self, work: Work) -> Answer:
+        """Change the account and answer. Raises a domain error before changing anything."""

@@ -1,0 +1,177 @@
+"""Turns a plan document into the plan that decisions use, with its territory index.
+
+Runs once per published plan and process. The document was validated before it was published; this
+module must not check it again.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from dealreg_registration.domain.identity import domain_key, external_key, name_keys
+from dealreg_registration.domain.match import TerritoryIndex
+from dealreg_registration.domain.plan import (
+    Ladder,
+    NamedAccount,
+    Partner,
+    Plan,
+    Policy,
+    Segment,
+)
+from dealreg_registration.domain.territory import Assignment, Territory
+from dealreg_shared.contracts import plan_document as doc
+
+RegistrableDomain = Callable[[str], str | None]
+
+
+def compile_plan(
+    document: doc.PlanDocument,
+    number: int,
+    in_force_from: datetime,
+    registrable_domain: RegistrableDomain,
+) -> Plan:
+    """The plan as decisions see it."""
+    policy = document.policy
+    tiers = {tier.id: tier for tier in document.tiers}
+    return Plan(
+        number=number,
+        in_force_from=in_force_from,
+        currency=document.programme.currency,
+        partners={
+            partner.id: Partner(
+                id=partner.id,
+                name=partner.name,
+                tier=partner.tier,
+                tier_rank=tiers[partner.tier].rank,
+                protection_days=tiers[partner.tier].protection_days or policy.protection_days,
+                certified=frozenset(partner.certified),
+                segments=frozenset(partner.segments),
+            )
+            for partner in document.partners
+        },
+        territories=_territories(document, {tier.id: tier.rank for tier in document.tiers}),
+        line_of={
+            name: line.id for line in document.product_lines for name in (line.id, *line.skus)
+        },
+        segments=tuple(_segment(segment) for segment in document.segments),
+        region_of_country={
+            country: region.id for region in document.regions for country in region.countries
+        },
+        region_of_subdivision={
+            code: region.id for region in document.regions for code in region.subdivisions
+        },
+        divided_countries=frozenset(
+            code[:2] for region in document.regions for code in region.subdivisions
+        ),
+        named_by_key=_named_by_key(document, registrable_domain),
+        rates={rate.currency: rate.rate for rate in document.exchange_rates},
+        policy=Policy(
+            standby=policy.standby,
+            protect_open=policy.protect_open,
+            minimum_amount=policy.minimum_amount,
+            cooling_off_days=policy.cooling_off_days,
+            referral_names_target=policy.referral_names_target,
+            owner_idle_days=policy.owner_idle_days,
+            partner_manager_hours=policy.ladder.partner_manager_hours,
+            vp_hours=policy.ladder.vp_hours,
+        ),
+        ladder=_ladder(document),
+    )
+
+
+def _segment(segment: doc.Segment) -> Segment:
+    def whole(value: Decimal | None) -> int | None:
+        return None if value is None else int(value)
+
+    employees = (segment.employees_from, segment.employees_to)
+    revenue = (whole(segment.revenue_from), whole(segment.revenue_to))
+    return Segment(
+        id=segment.id,
+        name=segment.name,
+        employees=None if employees == (None, None) else employees,
+        revenue=None if revenue == (None, None) else revenue,
+    )
+
+
+def _territories(document: doc.PlanDocument, ranks: dict[str, int]) -> TerritoryIndex:
+    assignments: dict[str, list[Assignment]] = {}
+    for entry in document.assignments:
+        assignments.setdefault(entry.territory, []).append(
+            Assignment(
+                id=entry.id,
+                territory_id=entry.territory,
+                partner_id=entry.partner,
+                direct_id=entry.direct,
+                primary=entry.role == "primary",
+                exclusive=entry.exclusive,
+                valid_from=entry.valid_from,
+                valid_to=entry.valid_to,
+                goal=entry.goal,
+            )
+        )
+    return TerritoryIndex(
+        Territory(
+            id=territory.id,
+            name=territory.name,
+            regions=frozenset(territory.match.regions),
+            countries=frozenset(territory.match.countries),
+            subdivisions=frozenset(territory.match.subdivisions),
+            postal_prefixes=territory.match.postal_prefixes,
+            cities=frozenset(_city(city) for city in territory.match.cities),
+            segments=frozenset(territory.match.segments),
+            naics=territory.match.naics,
+            sic=territory.match.sic,
+            product_lines=frozenset(territory.match.product_lines),
+            accounts=frozenset(territory.match.accounts),
+            tags=frozenset(territory.match.tags),
+            overlay=territory.overlay,
+            minimum_tier_rank=ranks.get(territory.minimum_tier or ""),
+            assignments=tuple(assignments.get(territory.id, ())),
+        )
+        for territory in document.territories
+    )
+
+
+def _city(text: str) -> str:
+    country, _, city = text.partition(":")
+    return f"{country.upper()}:{city.casefold().strip()}"
+
+
+def _named_by_key(
+    document: doc.PlanDocument, registrable_domain: RegistrableDomain
+) -> dict[str, NamedAccount]:
+    by_key: dict[str, NamedAccount] = {}
+    for entry in document.named_accounts:
+        account = NamedAccount(
+            id=entry.id,
+            direct_owner=entry.direct_owner,
+            partner_id=entry.partner,
+            include_subsidiaries=entry.include_subsidiaries,
+            excluded=entry.excluded,
+        )
+        keys = [external_key(external.issuer, external.value) for external in entry.external_ids]
+        domain = registrable_domain(entry.domain) if entry.domain else None
+        if domain:
+            keys.append(domain_key(domain))
+        keys += name_keys(entry.name, entry.country, entry.subdivision, entry.postal_code)
+        for key in keys:
+            by_key.setdefault(key, account)
+    return by_key
+
+
+def _ladder(document: doc.PlanDocument) -> Ladder:
+    managers: dict[str, str] = {}
+    holders: dict[str, str] = {}
+    for person in document.people:
+        for role in person.roles:
+            if role == "partner_manager" and person.manages:
+                for market in person.manages:
+                    managers.setdefault(market, person.id)
+            else:
+                holders.setdefault(role, person.id)
+    return Ladder(
+        managers=managers,
+        programme_manager=holders.get("partner_manager"),
+        vp=holders.get("vp"),
+        ceo=holders.get("ceo"),
+    )

@@ -1,0 +1,71 @@
+"""Editing a registration: amount, close date, and facts that were not yet known."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from dealreg_registration.domain.account import Account, Acted, Registration
+from dealreg_registration.domain.decide import Context, amount_in_base
+from dealreg_registration.domain.errors import FactAlreadyKnown, RegistrationEnded
+from dealreg_registration.domain.facts import Facts, Source, merge, to_json
+from dealreg_registration.domain.filing import NewId, decide_again, touch
+from dealreg_registration.domain.owner import owner_for
+
+
+def amend(
+    account: Account,
+    registration: Registration,
+    context: Context,
+    new_id: NewId,
+    *,
+    amount: tuple[Decimal, str] | None = None,
+    close_date: date | None = None,
+    facts: Facts | None = None,
+    by: Source = "partner",
+    also_changed: tuple[str, ...] = (),
+) -> Registration:
+    """Edit a registration and, if facts became known, decide open and referred claims again.
+
+    A partner adds unknown facts; to change a known one is refused, naming it. ``also_changed`` names
+    what the caller changes beside the decision, such as contacts.
+    """
+    if registration.result is not None:
+        raise RegistrationEnded("This deal's result is recorded; it cannot be edited.")
+    changed = list(also_changed)
+    merged, sources = account.facts, account.sources
+    if facts is not None:
+        merged, sources, refused = merge(account.facts, facts, by=by, sources=account.sources)
+        if refused:
+            names = ", ".join(item.fact for item in refused)
+            raise FactAlreadyKnown(
+                f"The account's {names} is known already; ask staff to change it."
+            )
+    registration = touch(account, registration, context)
+    if amount is not None:
+        value, currency = amount
+        registration = replace(
+            registration,
+            amount=value,
+            currency=currency,
+            amount_base=amount_in_base(context.plan, value, currency),
+        )
+        changed.append("amount")
+    if close_date is not None:
+        registration = replace(registration, close_date=close_date)
+        changed.append("close_date")
+    account.registrations[registration.id] = registration
+    learned = _learned(account.facts, merged)
+    owner = owner_for(account, registration, context.plan, context.standing, context.now)
+    account.journal.append(
+        Acted(registration.id, "amended", context.now, owner, changed=(*changed, *learned))
+    )
+    if learned:
+        account.facts, account.sources = merged, dict[str, Source](sources)
+        decide_again(account, context, new_id, registration.id)
+    return account.registrations[registration.id]
+
+
+def _learned(before: Facts, after: Facts) -> list[str]:
+    known: Mapping[str, object] = to_json(before)
+    return [name for name, value in to_json(after).items() if known.get(name) != value]

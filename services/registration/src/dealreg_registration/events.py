@@ -1,0 +1,284 @@
+"""From the journal of an account to the events that tell others.
+
+One place translates what happened in the domain into contracts, for all commands alike. Events are
+ordered as the journal is. No person's data passes here.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+from dealreg_registration.domain.account import (
+    Account,
+    Acted,
+    CaseMoved,
+    Claim,
+    ClaimMoved,
+    Decided,
+    Entry,
+    Owner,
+    Registration,
+)
+from dealreg_registration.domain.plan import Plan
+from dealreg_shared.contracts import registration as contract
+from dealreg_shared.contracts.base import EventData, Market, Money
+from dealreg_shared.outbox import Outgoing
+
+Consequence = Literal[
+    "term_over",
+    "former_ended",
+    "line_won",
+    "standby_off",
+    "filed_again",
+    "partner_suspended",
+]
+"""Causes of a claim's step that are not its filer's own act."""
+
+_BY_CONSEQUENCE: dict[str, str] = {
+    "term_over": "dealreg.claim.expired.v1",
+    "partner_suspended": "dealreg.claim.revoked.v1",
+    "former_ended": "dealreg.claim.promoted.v1",
+    "standby_off": "dealreg.claim.closed.v1",
+    "line_won": "dealreg.claim.closed.v1",
+    "filed_again": "dealreg.claim.superseded.v1",
+}
+_BY_ACT = {
+    "filed": "dealreg.registration.filed.v1",
+    "line_added": "dealreg.registration.lines-added.v1",
+    "amended": "dealreg.registration.amended.v1",
+    "won": "dealreg.registration.won.v1",
+    "lost": "dealreg.registration.lost.v1",
+    "withdrawn": "dealreg.registration.withdrawn.v1",
+    "revoked": "dealreg.registration.revoked.v1",
+}
+
+
+def events_for(
+    account: Account,
+    entries: Sequence[Entry],
+    plan: Plan,
+    *,
+    filed_by: str,
+    correlation_id: str,
+) -> list[Outgoing]:
+    """The events of some journal entries, in order. Key of all is the account."""
+    outgoing: list[Outgoing] = []
+
+    def emit(event_type: str, subject: str, data: EventData) -> None:
+        outgoing.append(Outgoing(event_type, account.id, subject, data, correlation_id))
+
+    for index, entry in enumerate(entries):
+        if isinstance(entry, Acted):
+            data = _acted(account, entry, entries[index + 1 :], plan, filed_by)
+            emit(_BY_ACT[entry.act], entry.registration_id, data)
+        elif isinstance(entry, ClaimMoved):
+            if entry.cause in _BY_CONSEQUENCE:
+                emit(_BY_CONSEQUENCE[entry.cause], entry.after.id, _changed(account, entry))
+        elif isinstance(entry, CaseMoved):
+            emit(*_case(account, entry))
+        elif isinstance(entry, Decided):
+            continue
+    return outgoing
+
+
+def _acted(
+    account: Account, act: Acted, following: Sequence[Entry], plan: Plan, filed_by: str
+) -> EventData:
+    registration = account.registrations[act.registration_id]
+    effects = [
+        entry
+        for entry in following
+        if isinstance(entry, ClaimMoved)
+        and entry.after.registration_id == act.registration_id
+        and entry.cause == ("fact_added" if act.act == "amended" else act.act)
+    ]
+    fact: dict[str, Any] = {
+        "registration_id": registration.id,
+        "partner_id": registration.partner_id,
+        "account_id": account.id,
+        "account_name": registration.account_name,
+        "market": _market(registration.market_region, registration.market_segment),
+        "plan_number": plan.number,
+    }
+    money = Money(amount=registration.amount, currency=registration.currency)
+    if act.act in ("filed", "line_added"):
+        place = registration.place_of_use or account.facts.location
+        return contract.RegistrationFiled(
+            **fact,
+            filed_by="staff" if filed_by == "staff" else "partner",
+            country=place.country,
+            subdivision=place.subdivision,
+            deal_type=registration.deal_type,
+            amount=money,
+            amount_base=registration.amount_base,
+            close_date=registration.close_date,
+            owner=_owner(act.owner),
+            claims=tuple(_decided(account, move) for move in effects),
+        )
+    if act.act == "amended":
+        return contract.RegistrationAmended(
+            **fact,
+            amount=money,
+            amount_base=registration.amount_base,
+            close_date=registration.close_date,
+            changed=act.changed,
+            owner=_owner(act.owner),
+            claims=tuple(_decided(account, move) for move in effects),
+        )
+    return contract.RegistrationEnded(
+        **fact,
+        at=act.at,
+        amount_base=registration.amount_base,
+        protected=act.held,
+        filed_at=registration.filed_at,
+        reason=act.reason,
+        claims=tuple(_change(move) for move in effects),
+        credit=_credit(registration, act, effects, plan) if act.act == "won" else None,
+    )
+
+
+def _credit(
+    registration: Registration,
+    act: Acted,
+    effects: Sequence[ClaimMoved],
+    plan: Plan,
+) -> contract.Credit:
+    assigned = next((m.after for m in effects if m.after.assignment_id is not None), None)
+    goal = None
+    if assigned is not None and assigned.territory_id in plan.territories.by_id:
+        territory = plan.territories.by_id[assigned.territory_id]
+        goal = next((a.goal for a in territory.assignments if a.id == assigned.assignment_id), None)
+    return contract.Credit(
+        sold_by=registration.partner_id,
+        owner=_owner(act.owner),
+        referred_by=None,
+        territory_id=assigned.territory_id if assigned else None,
+        goal=None if goal is None else Money(amount=goal, currency=plan.currency),
+    )
+
+
+def _decided(account: Account, move: ClaimMoved) -> contract.ClaimDecided:
+    claim = account.claims[move.after.id]
+    referred = (
+        contract.ReferralTarget(kind=claim.referred_kind, id=claim.referred_id)
+        if claim.referred_kind is not None
+        else None
+    )
+    return contract.ClaimDecided(
+        claim_id=claim.id,
+        product_line=claim.product_line,
+        place=claim.place,
+        outcome=move.after.state,
+        codes=claim.codes,
+        reasons=move.reasons,
+        protected_from=claim.protected_from,
+        protected_until=claim.protected_until,
+        territory_id=claim.territory_id,
+        referred_to=referred,
+        duplicate_of=claim.duplicate_of,
+        conflict_id=claim.case_id,
+    )
+
+
+def _change(move: ClaimMoved) -> contract.ClaimChange:
+    before = move.before or move.after
+    return contract.ClaimChange(
+        claim_id=move.after.id,
+        product_line=move.after.product_line,
+        place=move.after.place,
+        from_state=before.state,
+        to_state=move.after.state,
+    )
+
+
+def _changed(account: Account, move: ClaimMoved) -> contract.ClaimChanged:
+    registration = account.registrations[move.after.registration_id]
+    return contract.ClaimChanged(
+        registration_id=registration.id,
+        partner_id=registration.partner_id,
+        account_id=account.id,
+        account_name=registration.account_name,
+        market=_market(registration.market_region, registration.market_segment),
+        plan_number=move.after.plan_number,
+        claim=_change(move),
+        at=move.at,
+        cause=cast(Consequence, move.cause),
+        reasons=move.reasons,
+        protected_from=move.after.protected_from,
+        protected_until=move.after.protected_until,
+    )
+
+
+def _case(account: Account, entry: CaseMoved) -> tuple[str, str, EventData]:
+    case = entry.case
+    if entry.step == "opened":
+        return (
+            "dealreg.conflict.opened.v1",
+            case.id,
+            contract.ConflictOpened(
+                conflict_id=case.id,
+                kind=case.kind,
+                account_id=account.id,
+                account_name=account.name,
+                market=_market(case.market_region, case.market_segment),
+                plan_number=case.plan_number,
+                opened_at=case.opened_at,
+                generation=case.generation,
+                deadlines=tuple(
+                    contract.Deadline(
+                        level=d.level, role=d.role, person_id=d.person_id, due_at=d.due_at
+                    )
+                    for d in case.deadlines
+                ),
+                claims=_conflict_claims(account, case.claim_ids),
+            ),
+        )
+    if entry.step == "joined":
+        return (
+            "dealreg.conflict.joined.v1",
+            case.id,
+            contract.ConflictJoined(
+                conflict_id=case.id,
+                account_id=account.id,
+                claims=_conflict_claims(account, entry.joined),
+                joined_at=entry.at,
+            ),
+        )
+    return (
+        "dealreg.conflict.closed.v1",
+        case.id,
+        contract.ConflictClosed(
+            conflict_id=case.id,
+            account_id=account.id,
+            kind=case.kind,
+            state="decided" if case.state == "decided" else "withdrawn",
+            closed_at=entry.at,
+            level=case.closed_level or 1,
+        ),
+    )
+
+
+def _conflict_claims(
+    account: Account, claim_ids: Sequence[str]
+) -> tuple[contract.ConflictClaim, ...]:
+    claims: list[Claim] = sorted(
+        (account.claims[claim_id] for claim_id in claim_ids), key=lambda claim: claim.place
+    )
+    return tuple(
+        contract.ConflictClaim(
+            claim_id=claim.id,
+            registration_id=claim.registration_id,
+            partner_id=claim.partner_id,
+            product_line=claim.product_line,
+            place=claim.place,
+            state=claim.state,
+        )
+        for claim in claims
+    )
+
+
+def _market(region: str | None, segment: str | None) -> Market:
+    return Market(region=region, segment=segment)
+
+
+def _owner(owner: Owner) -> contract.Owner:
+    return contract.Owner(kind=owner.kind, partner_id=owner.partner_id, direct_id=owner.direct_id)

@@ -1,0 +1,35 @@
+"""Staff correct an account's facts, or say which account is its parent."""
+
+from dataclasses import dataclass
+
+from dealreg_registration.commands import Actor, Answer, Target, Work
+from dealreg_registration.domain.facts import Facts, merge
+from dealreg_registration.domain.filing import decide_again
+from dealreg_shared.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class EditAccount:
+    """The command. None leaves a thing as it is."""
+
+    account_id: str
+    actor: Actor
+    correlation_id: str
+    facts: Facts | None = None
+    parent_id: str | None = None
+    idempotency: None = None
+
+    @property
+    def target(self) -> Target:
+        return Target(account_id=self.account_id)
+
+    def run(self, work: Work) -> Answer:
+        account = work.account
+        if self.parent_id is not None:
+            work.parents[account.id] = self.parent_id
+        if self.facts is not None:
+            account.facts, account.sources, _ = merge(
+                account.facts, self.facts, by="staff", sources=account.sources
+            )
+            decide_again(account, work.context, new_id, amended=None)
+        return Answer(204, b"")

@@ -1,0 +1,52 @@
+"""Withdraw, win, lose or revoke a registration."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
+from dealreg_registration.domain.ending import report_result, revoke, withdraw
+from dealreg_registration.domain.errors import VersionConflict
+from dealreg_registration.views import encode, present_view
+
+Act = Literal["withdraw", "win", "lose", "revoke"]
+
+
+@dataclass(frozen=True, slots=True)
+class EndRegistration:
+    """The command. ``version`` is the one the caller saw; None if it did not say."""
+
+    act: Act
+    registration_id: str
+    actor: Actor
+    correlation_id: str
+    reason: str | None = None
+    version: int | None = None
+    idempotency: IdempotencyKey | None = None
+
+    @property
+    def target(self) -> Target:
+        return Target(registration_id=self.registration_id)
+
+    def run(self, work: Work) -> Answer:
+        account, book, context = work.account, work.book, work.context
+        registration = work.registration(self.registration_id)
+        if self.version is not None and self.version != registration.version:
+            raise VersionConflict("The registration changed since you read it.")
+        if self.act == "withdraw":
+            registration = withdraw(account, registration, book, context)
+        elif self.act == "revoke":
+            registration = revoke(account, registration, book, context, self.reason or "")
+        else:
+            registration = report_result(
+                account,
+                registration,
+                book,
+                context,
+                "won" if self.act == "win" else "lost",
+                self.reason,
+            )
+        return Answer(
+            200,
+            encode(present_view(account, registration, work.context, self.actor)),
+            version=registration.version,
+        )

@@ -1,0 +1,90 @@
+"""File a registration: find or make its account, decide every line, answer with the reasons."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
+from dealreg_registration.domain.account import Registration
+from dealreg_registration.domain.cases import open_possible_duplicate
+from dealreg_registration.domain.decide import amount_in_base
+from dealreg_registration.domain.facts import Disagreement, merge
+from dealreg_registration.domain.filing import file, resolve_lines
+from dealreg_registration.filing import Filing
+from dealreg_registration.views import encode, receipt_view, registration_view
+from dealreg_shared.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class FileRegistration:
+    """The command. ``receipt_number`` is random and says nothing about places."""
+
+    filing: Filing
+    target: Target
+    actor: Actor
+    registration_id: str
+    receipt_number: str
+    correlation_id: str
+    idempotency: IdempotencyKey | None = None
+
+    def run(self, work: Work) -> Answer:
+        filing, account, context = self.filing, work.account, work.context
+        disagreements: list[Disagreement] = []
+        if account.registrations or account.last_place:
+            account.facts, account.sources, disagreements = merge(
+                account.facts,
+                filing.facts,
+                by="staff" if self.actor.staff else "partner",
+                sources=account.sources,
+            )
+        registration = Registration(
+            id=self.registration_id,
+            partner_id=filing.partner_id,
+            account_name=filing.account_name,
+            filed_at=context.now,
+            amount=filing.amount,
+            currency=filing.currency,
+            amount_base=amount_in_base(context.plan, filing.amount, filing.currency),
+            close_date=filing.close_date,
+            deal_type=filing.deal_type,
+            place_of_use=filing.place_of_use,
+            tags=filing.tags,
+            reseller_id=filing.reseller_id,
+            distributor_id=filing.distributor_id,
+            market_region=None,
+            market_segment=None,
+            last_activity_at=context.now,
+        )
+        registration, decision = file(
+            account,
+            registration,
+            resolve_lines(context, filing.product_lines),
+            context,
+            new_id,
+            disagreements=disagreements,
+            new_evidence=bool(filing.evidence),
+        )
+        if work.resolution is not None and work.resolution.also is not None:
+            claim = account.of_registration(registration.id)[0]
+            open_possible_duplicate(account, context.plan, claim, new_id("cnf"), context.now)
+        work.details[registration.id] = self._details(work, decision.owner)
+        for position, contact in enumerate(filing.contacts):
+            work.new_rows.setdefault("registration_contact", []).append(
+                {"registration_id": registration.id, "position": position, **contact}
+            )
+        view = registration_view(account, registration, decision, self.actor)
+        view["receipt"] = receipt_view(self.receipt_number, registration)
+        return Answer(201, encode(view))
+
+    def _details(self, work: Work, owner: Any) -> Mapping[str, Any]:
+        filing = self.filing
+        resolution = work.resolution
+        return {
+            "filed_by": "staff" if self.actor.staff else "partner",
+            "external_reference": filing.external_reference,
+            "evidence": list(filing.evidence),
+            "matched_by": resolution.matched_by if resolution is not None else None,
+            "owner": [owner.kind, owner.partner_id, owner.direct_id],
+            "receipt_number": self.receipt_number,
+            "plan_number": work.context.plan.number,
+        }

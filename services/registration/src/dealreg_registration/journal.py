@@ -1,0 +1,49 @@
+"""The audit rows of what happened to an account: one for each act, claim step and case step.
+
+Written in the deciding transaction. Ids only, no person's data; a partner's timeline is drawn from the
+rows about its own claims.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dealreg_registration.commands import Actor
+from dealreg_registration.domain.account import Acted, CaseMoved, ClaimMoved, Decided, Entry
+
+
+def audit_rows(entries: Sequence[Entry], actor: Actor) -> list[dict[str, Any]]:
+    """One row for each entry, in order."""
+    return [
+        {"at": entry.at, "actor": actor.id, **_describe(entry)}
+        for entry in entries
+        if not isinstance(entry, Decided)
+    ]
+
+
+def _describe(entry: Acted | ClaimMoved | CaseMoved) -> dict[str, Any]:
+    if isinstance(entry, Acted):
+        return {
+            "action": f"registration.{entry.act}",
+            "subject": entry.registration_id,
+            "detail": {"changed": list(entry.changed), "reason": entry.reason},
+        }
+    if isinstance(entry, ClaimMoved):
+        claim = entry.after
+        return {
+            "action": f"claim.{claim.state}",
+            "subject": claim.registration_id,
+            "detail": {
+                "claim": claim.id,
+                "line": claim.product_line,
+                "place": claim.place,
+                "from": entry.before.state if entry.before else None,
+                "cause": entry.cause,
+                "reasons": list(entry.reasons),
+                "conflict": claim.case_id,
+            },
+        }
+    return {
+        "action": f"conflict.{entry.step}",
+        "subject": entry.case.id,
+        "detail": {"kind": entry.case.kind, "claims": list(entry.joined or entry.case.claim_ids)},
+    }

@@ -1,0 +1,303 @@
+"""Reads: registrations, conflicts and accounts as they stand now.
+
+Every read settles in memory first, so that what is shown never depends on when a sweep ran. Must not
+write.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, exists, select
+
+from dealreg_registration import store
+from dealreg_registration.commands import Actor
+from dealreg_registration.domain.account import Claim
+from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.errors import NoPlanInForce
+from dealreg_registration.domain.settle import settle
+from dealreg_registration.programme import Programme
+from dealreg_registration.tables_accounts import (
+    account,
+    account_key,
+    claim,
+    conflict,
+    conflict_claim,
+    decision,
+    registration,
+    registration_contact,
+)
+from dealreg_registration.tables_programme import audit
+from dealreg_registration.views import (
+    account_view,
+    case_view,
+    present_view,
+    receipt_view,
+)
+from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.db import app_now
+from dealreg_shared.web.paging import Position, after, page
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which registrations. None is any."""
+
+    partner_id: str | None = None
+    account_id: str | None = None
+    state: str | None = None
+    product_line: str | None = None
+    result: str | None = None
+    filed_from: datetime | None = None
+    filed_before: datetime | None = None
+
+
+def registration_detail(
+    conn: Connection, programme: Programme, registration_id: str, actor: Actor
+) -> dict[str, Any] | None:
+    """One registration with its claims, receipt and (for staff) contacts and decisions; None if there is
+    none that the actor may see."""
+    row = conn.execute(
+        select(registration).where(registration.c.id == registration_id)
+    ).one_or_none()
+    if row is None or not (actor.staff or row.partner_id == actor.partner_id):
+        return None
+    [view] = _present(conn, programme, [row], actor)
+    contacts = conn.execute(
+        select(registration_contact)
+        .where(registration_contact.c.registration_id == registration_id)
+        .order_by(registration_contact.c.position)
+    )
+    view |= {
+        "external_reference": row.external_reference,
+        "evidence": row.evidence,
+        "tags": row.tags,
+        "filed_by": row.filed_by,
+        "contacts": [{"name": c.name, "email": c.email, "phone": c.phone} for c in contacts],
+    }
+    if actor.staff:
+        view["matched_by"] = row.matched_by
+        view["decisions"] = [
+            {
+                "at": format_instant(made.decided_at),
+                "kind": made.kind,
+                "plan_number": made.plan_number,
+                "rule_book": made.rule_book,
+                "inputs": made.inputs,
+                "result": made.result,
+            }
+            for made in conn.execute(
+                select(decision)
+                .where(decision.c.registration_id == registration_id)
+                .order_by(decision.c.id)
+            )
+        ]
+    return view
+
+
+def registration_page(
+    conn: Connection,
+    programme: Programme,
+    chosen: Filter,
+    cursor: str | None,
+    limit: int,
+    actor: Actor,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The newest first. Call after a sweep, so that stored states are the present ones."""
+    query = _filtered(select(registration), chosen)
+    rows = conn.execute(
+        after(query, registration.c.filed_at, registration.c.id, cursor, limit, descending=True)
+    ).all()
+    shown, following = page(rows, limit, lambda row: Position(row.filed_at, row.id))
+    return _present(conn, programme, shown, actor), following
+
+
+def _filtered(query: Select[Any], chosen: Filter) -> Select[Any]:
+    columns = registration.c
+    if chosen.partner_id is not None:
+        query = query.where(columns.partner_id == chosen.partner_id)
+    if chosen.account_id is not None:
+        query = query.where(columns.account_id == chosen.account_id)
+    if chosen.result is not None:
+        query = query.where(columns.result == chosen.result)
+    if chosen.filed_from is not None:
+        query = query.where(columns.filed_at >= chosen.filed_from)
+    if chosen.filed_before is not None:
+        query = query.where(columns.filed_at < chosen.filed_before)
+    if chosen.state is not None or chosen.product_line is not None:
+        found = exists().where(claim.c.registration_id == columns.id)
+        if chosen.state is not None:
+            found = found.where(claim.c.state == chosen.state)
+        if chosen.product_line is not None:
+            found = found.where(claim.c.product_line == chosen.product_line)
+        query = query.where(found)
+    return query
+
+
+def _present(
+    conn: Connection, programme: Programme, rows: Sequence[Row[Any]], actor: Actor
+) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    now = app_now(conn)
+    book, standing = programme.current(conn)
+    plan = book.at(now)
+    if plan is None:
+        raise NoPlanInForce("No plan is in force yet; publish one first.")
+    context = Context(plan, standing, now)
+    ids = {row.id for row in rows}
+    accounts = conn.execute(
+        select(account).where(store.among(conn, account.c.id, {row.account_id for row in rows}))
+    ).all()
+    loaded = store.read_accounts(conn, accounts, ids)
+    for item in loaded.values():
+        settle(item.account, book, standing, now)
+    reasons: Mapping[str, Sequence[str]] = {
+        found.id: found.reasons
+        for found in conn.execute(
+            select(claim.c.id, claim.c.reasons).where(
+                store.among(conn, claim.c.registration_id, ids)
+            )
+        )
+    }
+    views = []
+    for row in rows:
+        it = loaded[row.account_id].account
+        view = present_view(it, it.registrations[row.id], context, actor, dict(reasons))
+        view["receipt"] = receipt_view(row.receipt_number, it.registrations[row.id])
+        views.append(view)
+    return views
+
+
+def timeline(conn: Connection, registration_id: str, actor: Actor) -> list[dict[str, Any]] | None:
+    """What happened to a registration, oldest first; for a partner in words that name no rival."""
+    row = conn.execute(
+        select(registration.c.partner_id).where(registration.c.id == registration_id)
+    ).one_or_none()
+    if row is None or not (actor.staff or row.partner_id == actor.partner_id):
+        return None
+    entries = conn.execute(
+        select(audit).where(audit.c.subject == registration_id).order_by(audit.c.id)
+    )
+    return [_timeline_entry(entry, actor) for entry in entries]
+
+
+def _timeline_entry(entry: Row[Any], actor: Actor) -> dict[str, Any]:
+    detail = entry.detail
+    view = {
+        "at": format_instant(entry.at),
+        "action": entry.action,
+        "product_line": detail.get("line"),
+        "reasons": detail.get("reasons", []),
+    }
+    if actor.staff:
+        return view | {"actor": entry.actor, "detail": detail}
+    by = "you" if entry.actor == actor.id else "system" if entry.actor == "system" else "vendor"
+    return view | {"by": by}
+
+
+def conflict_page(
+    conn: Connection, state: str | None, kind: str | None, cursor: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Cases, the newest first, for staff."""
+    query = select(conflict)
+    if state is not None:
+        query = query.where(conflict.c.state == state)
+    if kind is not None:
+        query = query.where(conflict.c.kind == kind)
+    rows = conn.execute(
+        after(query, conflict.c.opened_at, conflict.c.id, cursor, limit, descending=True)
+    ).all()
+    shown, following = page(rows, limit, lambda row: Position(row.opened_at, row.id))
+    return _cases(conn, shown), following
+
+
+def conflict_detail(conn: Connection, conflict_id: str) -> dict[str, Any] | None:
+    """One case with its history."""
+    rows = conn.execute(select(conflict).where(conflict.c.id == conflict_id)).all()
+    if not rows:
+        return None
+    [view] = _cases(conn, rows)
+    view["history"] = [
+        {
+            "at": format_instant(entry.at),
+            "actor": entry.actor,
+            "action": entry.action,
+            "detail": entry.detail,
+        }
+        for entry in conn.execute(
+            select(audit).where(audit.c.subject == conflict_id).order_by(audit.c.id)
+        )
+    ]
+    return view
+
+
+def _cases(conn: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    now = app_now(conn)
+    members: dict[str, list[Claim]] = {}
+    joined = (
+        select(conflict_claim.c.conflict_id, claim)
+        .join(claim, claim.c.id == conflict_claim.c.claim_id)
+        .where(store.among(conn, conflict_claim.c.conflict_id, {row.id for row in rows}))
+    )
+    for row in conn.execute(joined):
+        members.setdefault(row.conflict_id, []).append(store.claim_from(row))
+    names = dict(
+        conn.execute(
+            select(account.c.id, account.c.name).where(
+                store.among(conn, account.c.id, {row.account_id for row in rows})
+            )
+        )
+        .tuples()
+        .all()
+    )
+    views = []
+    for row in rows:
+        claims = members.get(row.id, [])
+        case = store.case_from(row, [c.id for c in claims])
+        views.append(case_view(case, row.account_id, names[row.account_id], claims, now))
+    return views
+
+
+def account_page(
+    conn: Connection,
+    programme: Programme,
+    key: str | None,
+    cursor: str | None,
+    limit: int,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Accounts by id, for staff; ``key`` finds the one that holds it."""
+    query = select(account)
+    if key is not None:
+        query = query.where(
+            account.c.id.in_(select(account_key.c.account_id).where(account_key.c.key == key))
+        )
+    rows = conn.execute(after(query, account.c.created_at, account.c.id, cursor, limit)).all()
+    shown, following = page(rows, limit, lambda row: Position(row.created_at, row.id))
+    return account_views(conn, programme, shown), following
+
+
+def account_detail(
+    conn: Connection, programme: Programme, account_ids: Collection[str]
+) -> list[dict[str, Any]]:
+    rows = conn.execute(select(account).where(store.among(conn, account.c.id, account_ids))).all()
+    return account_views(conn, programme, rows)
+
+
+def account_views(
+    conn: Connection, programme: Programme, rows: Sequence[Row[Any]]
+) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    now = app_now(conn)
+    book, standing = programme.current(conn)
+    loaded = store.read_accounts(conn, rows)
+    views = []
+    for row in rows:
+        item = loaded[row.id]
+        settle(item.account, book, standing, now)
+        views.append(account_view(item.account, item.created_at, item.parent_id, item.version))
+    return views

@@ -1,0 +1,19 @@
+"""The ticks of registration: what time alone makes due."""
+
+from datetime import timedelta
+
+from dealreg_registration.handlers.sweep import sweep
+from dealreg_registration.writer import AccountWriter
+from dealreg_shared.db import Database
+from dealreg_shared.runtime import Tick
+
+SWEEP_EVERY = timedelta(seconds=1)
+
+
+def ticks(database: Database, writer: AccountWriter) -> list[Tick]:
+    """Expiries and promotions, so that their events come in time."""
+
+    async def sweep_due() -> None:
+        await sweep(database, writer)
+
+    return [Tick("registration-sweep", SWEEP_EVERY, sweep_due)]

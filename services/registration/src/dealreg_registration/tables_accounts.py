@@ -1,0 +1,173 @@
+"""Accounts, registrations, claims, conflicts and decisions. Only the account writer writes these.
+
+Two rules live here as well as in the domain, because they must hold whatever the code does: one live
+protection for each account and product line, and no two claims with one place.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from dealreg_registration.metadata import metadata
+from dealreg_shared.db import JsonText, UtcDateTime
+
+_HOLDS = text("state IN ('protected', 'extended')")
+_ACTIVE = text("state IN ('protected', 'extended', 'contested', 'open', 'referred')")
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("facts", JsonText, nullable=False),
+    Column("sources", JsonText, nullable=False),
+    Column("parent_id", String(64), ForeignKey("account.id")),
+    Column("last_place", Integer, nullable=False),
+    Column("event_version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+account_key = Table(
+    "account_key",
+    metadata,
+    # No foreign key: keys are claimed before their account is inserted (see the account writer).
+    Column("key", Text, primary_key=True),
+    Column("account_id", String(64), nullable=False, index=True),
+)
+
+registration = Table(
+    "registration",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account_id", String(64), ForeignKey("account.id"), nullable=False, index=True),
+    Column("partner_id", String(64), nullable=False),
+    Column("filed_by", String(8), nullable=False),
+    Column("filed_at", UtcDateTime, nullable=False),
+    Column("account_name", Text, nullable=False),
+    Column("amount", String(40), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amount_base", String(40), nullable=False),
+    Column("close_date", Date, nullable=False),
+    Column("deal_type", String(10), nullable=False),
+    Column("place_of_use", JsonText, nullable=False),
+    Column("tags", JsonText, nullable=False),
+    Column("reseller_id", String(64)),
+    Column("distributor_id", String(64)),
+    Column("external_reference", Text),
+    Column("evidence", JsonText, nullable=False),
+    Column("matched_by", Text),
+    Column("market_region", String(64)),
+    Column("market_segment", String(64)),
+    Column("owner", JsonText, nullable=False),
+    Column("receipt_number", String(64), nullable=False, unique=True),
+    Column("plan_number", Integer, nullable=False),
+    Column("last_activity_at", UtcDateTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("result", String(4)),
+    Column("result_at", UtcDateTime),
+    Index("ix_registration_partner_id_filed_at", "partner_id", "filed_at"),
+)
+
+registration_contact = Table(
+    "registration_contact",
+    metadata,
+    # Persons' data stand here alone, so that erasing them touches nothing else.
+    Column("registration_id", String(64), ForeignKey("registration.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", Text),
+    Column("email", Text),
+    Column("phone", Text),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("registration_id", String(64), ForeignKey("registration.id"), nullable=False),
+    Column("account_id", String(64), ForeignKey("account.id"), nullable=False),
+    Column("partner_id", String(64), nullable=False),
+    Column("product_line", String(64), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("plan_number", Integer, nullable=False),
+    Column("protected_from", UtcDateTime),
+    Column("protected_until", UtcDateTime),
+    Column("territory_id", String(64)),
+    Column("assignment_id", String(64)),
+    Column("referred_kind", String(8)),
+    Column("referred_id", String(64)),
+    Column("duplicate_of", String(64)),
+    Column("case_id", String(64)),
+    Column("codes", JsonText, nullable=False),
+    Column("reasons", JsonText, nullable=False),
+    Column("ended_at", UtcDateTime),
+    UniqueConstraint("account_id", "place"),
+    Index("ix_claim_registration_id", "registration_id"),
+    Index(
+        "uq_claim_holder",
+        "account_id",
+        "product_line",
+        unique=True,
+        postgresql_where=_HOLDS,
+        sqlite_where=_HOLDS,
+    ),
+    Index("ix_claim_active", "account_id", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
+    Index("ix_claim_due", "protected_until", postgresql_where=_HOLDS, sqlite_where=_HOLDS),
+)
+
+conflict = Table(
+    "conflict",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account_id", String(64), ForeignKey("account.id"), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("deadlines", JsonText, nullable=False),
+    Column("market_region", String(64)),
+    Column("market_segment", String(64)),
+    Column("plan_number", Integer, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("closed_level", Integer),
+    Index("ix_conflict_opened_at", "opened_at"),
+)
+
+conflict_claim = Table(
+    "conflict_claim",
+    metadata,
+    Column("conflict_id", String(64), ForeignKey("conflict.id"), primary_key=True),
+    Column("claim_id", String(64), ForeignKey("claim.id"), primary_key=True),
+    Column("position", Integer, nullable=False),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("account_id", String(64), ForeignKey("account.id"), nullable=False),
+    Column(
+        "registration_id", String(64), ForeignKey("registration.id"), nullable=False, index=True
+    ),
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("plan_number", Integer, nullable=False),
+    Column("rule_book", String(16), nullable=False),
+    Column("inputs", JsonText, nullable=False),
+    Column("result", JsonText, nullable=False),
+)

@@ -1,0 +1,246 @@
+"""What callers see of registrations, claims, cases and accounts: JSON values, by who asks.
+
+A partner sees its own outcome, sentences that name no rival, and the owner as you, other, direct or
+none; never a place, a rival, a count of rivals or the full trace (rules.md, section 2, "Always"). Every
+view of these things is made here, so that there is one place to prove it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from dealreg_registration.commands import Actor
+from dealreg_registration.domain import facts
+from dealreg_registration.domain.account import (
+    Account,
+    Case,
+    Claim,
+    Owner,
+    Registration,
+)
+from dealreg_registration.domain.cases import level_at
+from dealreg_registration.domain.decide import Context, Decision
+from dealreg_registration.domain.owner import owner_for
+from dealreg_shared.contracts.base import format_instant
+
+
+def encode(view: Any) -> bytes:
+    """JSON as it is stored for an idempotency key and sent."""
+    return orjson.dumps(view)
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else format_instant(value)
+
+
+def _money(amount: Decimal, currency: str) -> dict[str, str]:
+    return {"amount": format(amount, "f"), "currency": currency}
+
+
+def claim_view(claim: Claim, reasons: Sequence[str], actor: Actor) -> dict[str, Any]:
+    """One claim. Places and cases are for staff."""
+    view: dict[str, Any] = {
+        "id": claim.id,
+        "product_line": claim.product_line,
+        "state": claim.state,
+        "codes": list(claim.codes),
+        "reasons": list(reasons),
+        "protected_from": _instant(claim.protected_from),
+        "protected_until": _instant(claim.protected_until),
+        "duplicate_of": claim.duplicate_of,
+        "referred_to": referral_view(claim, actor),
+        "decided_at": _instant(claim.decided_at),
+        "ended_at": _instant(claim.ended_at),
+    }
+    if actor.staff:
+        view |= {
+            "place": claim.place,
+            "territory": claim.territory_id,
+            "assignment": claim.assignment_id,
+            "conflict": claim.case_id,
+            "plan_number": claim.plan_number,
+        }
+    return view
+
+
+def referral_view(claim: Claim, actor: Actor) -> dict[str, str | None] | None:
+    """Who a claim is referred to. For a partner, the kind alone; the sentence holds the name if the
+    plan allows it."""
+    if claim.referred_kind is None:
+        return None
+    if actor.staff:
+        return {"kind": claim.referred_kind, "id": claim.referred_id}
+    return {"kind": claim.referred_kind}
+
+
+def owner_view(owner: Owner, registration: Registration, actor: Actor) -> Any:
+    if actor.staff:
+        return {
+            "kind": owner.kind,
+            "partner_id": owner.partner_id,
+            "direct_id": owner.direct_id,
+        }
+    return owner.seen_by(registration.partner_id)
+
+
+def registration_base(registration: Registration, account_id: str, actor: Actor) -> dict[str, Any]:
+    view: dict[str, Any] = {
+        "id": registration.id,
+        "partner_id": registration.partner_id,
+        "account_name": registration.account_name,
+        "filed_at": _instant(registration.filed_at),
+        "amount": _money(registration.amount, registration.currency),
+        "close_date": registration.close_date.isoformat(),
+        "deal_type": registration.deal_type,
+        "result": registration.result,
+        "result_at": _instant(registration.result_at),
+        "version": registration.version,
+    }
+    if actor.staff:
+        view |= {
+            "account_id": account_id,
+            "market": {
+                "region": registration.market_region,
+                "segment": registration.market_segment,
+            },
+        }
+    return view
+
+
+def registration_view(
+    account: Account, registration: Registration, decision: Decision, actor: Actor
+) -> dict[str, Any]:
+    """A registration as just decided, with its trace: all of it for staff, sentences for a partner."""
+    moves = {
+        move.after.product_line: move
+        for move in account.moves()
+        if move.after.registration_id == registration.id and move.before is None
+    }
+    claims = []
+    for line in decision.lines:
+        claim = account.claims[moves[line.product_line].after.id]
+        view = claim_view(claim, line.reasons, actor)
+        view["outcome"] = line.outcome
+        view["trace"] = [
+            step.for_staff()
+            if actor.staff
+            else {"rule": step.rule, "held": step.held, "sentence": step.sentence}
+            for step in line.trace
+        ]
+        claims.append(view)
+    return registration_base(registration, account.id, actor) | {
+        "plan_number": decision.plan_number,
+        "rule_book": decision.rule_book,
+        "owner": owner_view(decision.owner, registration, actor),
+        "claims": claims,
+    }
+
+
+def receipt_view(number: str, registration: Registration) -> dict[str, Any]:
+    """Proof of filing. It carries no place."""
+    return {
+        "number": number,
+        "registration_id": registration.id,
+        "filed_at": _instant(registration.filed_at),
+    }
+
+
+def present_view(
+    account: Account,
+    registration: Registration,
+    context: Context,
+    actor: Actor,
+    reasons: dict[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """A registration as it stands now, in true order of its claims."""
+    spoken = dict(reasons or {})
+    for move in account.moves():
+        if move.reasons:
+            spoken[move.after.id] = move.reasons
+    owner = owner_for(account, registration, context.plan, context.standing, context.now)
+    claims = []
+    for claim in account.of_registration(registration.id):
+        view = claim_view(claim, spoken.get(claim.id, ()), actor)
+        claims.append(view)
+    return registration_base(registration, account.id, actor) | {
+        "owner": owner_view(owner, registration, actor),
+        "claims": claims,
+    }
+
+
+def case_view(
+    case: Case, account_id: str, account_name: str, claims: Iterable[Claim], now: datetime
+) -> dict[str, Any]:
+    """A case, for staff: who must act by when, and the claims in true order."""
+    closed = case.closed_at
+    level = case.closed_level if closed is not None else level_at(case.deadlines, now)
+    current = next(d for d in case.deadlines if d.level == (level or 1))
+    left = None
+    if closed is None and current.due_at is not None:
+        left = max(0, int((current.due_at - now).total_seconds()))
+    return {
+        "id": case.id,
+        "kind": case.kind,
+        "state": case.state,
+        "account": {"id": account_id, "name": account_name},
+        "market": {"region": case.market_region, "segment": case.market_segment},
+        "opened_at": _instant(case.opened_at),
+        "closed_at": _instant(closed),
+        "level": level,
+        "responsible": {"role": current.role, "person_id": current.person_id},
+        "due_at": _instant(current.due_at) if closed is None else None,
+        "seconds_left": left,
+        "deadlines": [
+            {
+                "level": d.level,
+                "role": d.role,
+                "person_id": d.person_id,
+                "due_at": _instant(d.due_at),
+            }
+            for d in case.deadlines
+        ],
+        "plan_number": case.plan_number,
+        "claims": [
+            {
+                "id": claim.id,
+                "registration_id": claim.registration_id,
+                "partner_id": claim.partner_id,
+                "product_line": claim.product_line,
+                "place": claim.place,
+                "state": claim.state,
+                "protected_until": _instant(claim.protected_until),
+            }
+            for claim in sorted(claims, key=lambda claim: claim.place)
+        ],
+    }
+
+
+def account_view(
+    account: Account, created_at: datetime, parent_id: str | None, version: int
+) -> dict[str, Any]:
+    """An account, for staff."""
+    return {
+        "id": account.id,
+        "name": account.name,
+        "keys": sorted(account.keys),
+        "facts": facts.to_json(account.facts),
+        "said_by": account.sources,
+        "parent_id": parent_id,
+        "version": version,
+        "created_at": _instant(created_at),
+        "active_claims": [
+            {
+                "id": claim.id,
+                "registration_id": claim.registration_id,
+                "partner_id": claim.partner_id,
+                "product_line": claim.product_line,
+                "place": claim.place,
+                "state": claim.state,
+                "protected_until": _instant(claim.protected_until),
+            }
+            for claim in account.active()
+        ],
+    }

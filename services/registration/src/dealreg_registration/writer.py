@@ -1,0 +1,373 @@
+"""The account writer: the only code that writes an account's claims.
+
+Every command on an account goes through here, one or hundreds in a batch: find the accounts, lock them
+in sorted order, read the clock and the plan after the locks, settle and run each command in memory, write
+everything in a few statements, commit once, answer everyone. What arrives while a batch commits is the
+next batch (group commit); a batch of one is the same path, so there is one path to prove.
+
+A batch that fails in the database is run again one by one, so that a bad command fails alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert, select, tuple_
+
+from dealreg_registration import store
+from dealreg_registration.commands import SYSTEM, Answer, Command, Work
+from dealreg_registration.domain.account import Account
+from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.errors import DomainError, NoPlanInForce, RegistrationNotFound
+from dealreg_registration.domain.facts import Facts, merge
+from dealreg_registration.domain.identity import Resolution, resolve
+from dealreg_registration.domain.plan import PlanBook
+from dealreg_registration.domain.settle import settle
+from dealreg_registration.events import events_for
+from dealreg_registration.journal import audit_rows
+from dealreg_registration.metadata import metadata
+from dealreg_registration.programme import Programme
+from dealreg_shared.contracts.catalogue import REGISTRATION
+from dealreg_shared.db import Database, app_now
+from dealreg_shared.ids import new_id
+from dealreg_shared.outbox import Outbox, Outgoing
+from dealreg_shared.web import idempotency
+from dealreg_shared.web.problems import Problem
+
+BATCH_LIMIT = 128
+RACE_LIMIT = 8
+
+
+class Raced(Exception):
+    """Another process claimed an account key between our look and our write; look again."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    command: Command
+    answer: asyncio.Future[Answer]
+
+
+class AccountWriter:
+    """One per process. ``committed`` is called after each commit, to wake the relay."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        programme: Programme,
+        *,
+        audit: Table,
+        idempotency_table: Table,
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self.programme = programme
+        self._audit = audit
+        self._idempotency = idempotency_table
+        self._committed = committed
+        self._waiting: list[_Waiting] = []
+        self._runner: asyncio.Task[None] | None = None
+
+    async def submit(self, command: Command) -> Answer:
+        """Run a command and wait for its commit. Raises what the command or the database raised.
+
+        The command is carried out even if the caller goes away meanwhile.
+        """
+        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run(), name="account-writer")
+        return await asyncio.shield(waiting.answer)
+
+    async def submit_all(self, commands: Sequence[Command]) -> list[Answer]:
+        """Submit together, so that they share batches."""
+        return await asyncio.gather(*(self.submit(command) for command in commands))
+
+    async def finish(self) -> None:
+        """Wait until everything submitted is committed and answered."""
+        while self._runner is not None:
+            await self._runner
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch = _next_batch(self._waiting)
+                del self._waiting[: len(batch)]
+                await self._write(batch)
+        finally:
+            self._runner = None
+
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            answers = await self._commit([waiting.command for waiting in batch])
+        except Exception as error:  # whatever it is, each caller is told of its own command's fault
+            if len(batch) > 1:
+                for waiting in batch:
+                    await self._write([waiting])
+            elif not batch[0].answer.done():
+                batch[0].answer.set_exception(error)
+            return
+        self._committed()
+        for waiting, answer in zip(batch, answers, strict=True):
+            if waiting.answer.done():
+                continue
+            if isinstance(answer, Answer):
+                waiting.answer.set_result(answer)
+            else:
+                waiting.answer.set_exception(answer)
+
+    async def _commit(self, commands: Sequence[Command]) -> list[Answer | Exception]:
+        for _ in range(RACE_LIMIT):
+            try:
+                return await self._database.write(lambda conn: self.batch(conn, commands))
+            except Raced:
+                continue
+        raise Raced("the account's keys changed hands too often; try again")
+
+    def batch(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
+        """One transaction: every command's answer, or the error that refused it alone."""
+        answers = self._stored_answers(conn, commands)
+        fresh = [command for index, command in enumerate(commands) if index not in answers]
+        if fresh:
+            decided = iter(self._decide(conn, fresh))
+            for index in range(len(commands)):
+                if index not in answers:
+                    answers[index] = next(decided)
+        return [answers[index] for index in range(len(commands))]
+
+    def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
+        targets, resolutions = _find_accounts(conn, commands)
+        rows = store.lock_accounts(conn, {t for t in targets if t is not None})
+        now = app_now(conn)
+        book, standing = self.programme.current(conn)
+        if (plan := book.at(now)) is None:
+            raise NoPlanInForce("No plan is in force yet; publish one first.")
+        loaded = store.read_accounts(
+            conn,
+            rows,
+            {c.target.registration_id for c in commands if c.target.registration_id is not None},
+            expired_too=book.any_cooling_off,
+        )
+        _check_unchanged(commands, resolutions, loaded)
+        batch = _Batch(book, Context(plan, standing, now))
+        answers: list[Answer | Exception] = []
+        for command, account_id, resolution in zip(commands, targets, resolutions, strict=True):
+            try:
+                answer = batch.run(command, account_id, resolution, loaded)
+            except DomainError as refusal:
+                answers.append(refusal)
+                continue
+            answers.append(answer)
+            if (key := command.idempotency) is not None:
+                batch.new_rows.setdefault(idempotency.TABLE, []).append(
+                    idempotency.row(
+                        key.scope, key.key, key.request_hash, answer.status, answer.body, now
+                    )
+                )
+        self._write_rows(conn, batch, loaded, now)
+        return answers
+
+    def _stored_answers(
+        self, conn: Connection, commands: Sequence[Command]
+    ) -> dict[int, Answer | Exception]:
+        """The answers of commands that were carried out before, by their index."""
+        keys = {
+            (c.idempotency.scope, c.idempotency.key) for c in commands if c.idempotency is not None
+        }
+        if not keys:
+            return {}
+        table = self._idempotency
+        stored = {
+            (row.scope, row.key): row
+            for row in conn.execute(
+                select(table).where(tuple_(table.c.scope, table.c.key).in_(sorted(keys)))
+            )
+        }
+        answers: dict[int, Answer | Exception] = {}
+        for index, command in enumerate(commands):
+            key = command.idempotency
+            if key is None or (row := stored.get((key.scope, key.key))) is None:
+                continue
+            answer = idempotency.StoredAnswer(row.status, bytes(row.body))
+            try:
+                idempotency.matching(row.salt, row.request_hash, key.request_hash, answer)
+            except Problem as reused:
+                answers[index] = reused
+            else:
+                answers[index] = Answer(answer.status, answer.body)
+        return answers
+
+    def _write_rows(
+        self,
+        conn: Connection,
+        batch: "_Batch",
+        loaded: dict[str, store.Loaded],
+        now: datetime,
+    ) -> None:
+        touched = [loaded[account_id] for account_id in sorted(batch.touched)]
+        events: list[dict[str, Any]] = []
+        for item in touched:
+            outgoing = batch.outgoing.get(item.account.id, [])
+            events += self._outbox.rows(
+                outgoing, now, {(REGISTRATION, item.account.id): item.event_version}
+            )
+            item.event_version += len(outgoing)
+            item.parent_id = batch.parents.get(item.account.id, item.parent_id)
+        store.write_accounts(conn, touched, batch.details, now)
+        store.replace_contacts(conn, batch.replaced_contacts)
+        for name, rows in batch.new_rows.items():
+            conn.execute(insert(metadata.tables[name]), rows)
+        if batch.audit:
+            conn.execute(insert(self._audit), batch.audit)
+        if events:
+            conn.execute(insert(self._outbox.tables.outbox), events)
+
+
+class _Batch:
+    """The commands of one transaction, run one after the other in memory."""
+
+    def __init__(self, book: PlanBook, context: Context) -> None:
+        self.book = book
+        self.context = context
+        self.touched: set[str] = set()
+        self.outgoing: dict[str, list[Outgoing]] = {}
+        self.details: dict[str, Any] = {}
+        self.new_rows: dict[str, list[dict[str, Any]]] = {}
+        self.replaced_contacts: dict[str, Any] = {}
+        self.parents: dict[str, str] = {}
+        self.audit: list[dict[str, Any]] = []
+
+    def run(
+        self,
+        command: Command,
+        account_id: str | None,
+        resolution: Resolution | None,
+        loaded: dict[str, store.Loaded],
+    ) -> Answer:
+        if account_id is None:
+            raise RegistrationNotFound("No such registration.")
+        if account_id not in loaded:
+            loaded[account_id] = _new_account(command, account_id, self.context.now)
+        account = loaded[account_id].account
+        if resolution is not None:
+            account.keys |= set(resolution.attach)
+        start = len(account.journal)
+        settle(account, self.book, self.context.standing, self.context.now)
+        settled = len(account.journal)
+        self.touched.add(account_id)
+        work = Work(
+            account=account,
+            context=self.context,
+            book=self.book,
+            actor=command.actor,
+            resolution=resolution,
+            details=self.details,
+            new_rows=self.new_rows,
+            replaced_contacts=self.replaced_contacts,
+            parents=self.parents,
+        )
+        try:
+            return command.run(work)
+        finally:
+            entries = account.journal[start:]
+            self.outgoing.setdefault(account_id, []).extend(
+                events_for(
+                    account,
+                    entries,
+                    self.context.plan,
+                    filed_by=command.actor.kind,
+                    correlation_id=command.correlation_id,
+                )
+            )
+            self.audit += audit_rows(account.journal[start:settled], SYSTEM)
+            self.audit += audit_rows(account.journal[settled:], command.actor)
+
+
+def _next_batch(waiting: Sequence[_Waiting]) -> list[_Waiting]:
+    """What comes next, in order of arrival. Stops before a repeated idempotency key: the repetition is
+    answered from what the first has stored."""
+    batch: list[_Waiting] = []
+    seen: set[tuple[str, str]] = set()
+    for item in waiting[:BATCH_LIMIT]:
+        key = item.command.idempotency
+        if key is not None:
+            if (key.scope, key.key) in seen:
+                break
+            seen.add((key.scope, key.key))
+        batch.append(item)
+    return batch
+
+
+def _new_account(command: Command, account_id: str, now: datetime) -> store.Loaded:
+    target = command.target
+    known, sources, _ = merge(Facts(), target.facts, by=target.said_by, sources={})
+    return store.Loaded(
+        account=Account(
+            id=account_id, name=target.name, facts=known, sources=sources, keys=frozenset()
+        ),
+        event_version=0,
+        version=0,
+        created_at=now,
+        is_new=True,
+    )
+
+
+def _find_accounts(
+    conn: Connection, commands: Sequence[Command]
+) -> tuple[list[str | None], list[Resolution | None]]:
+    """Each command's account, in order of arrival; unknown keys are claimed for new accounts.
+
+    Keys are inserted in sorted order before any account is locked, so that no two batches can wait for
+    each other. Raises ``Raced`` if another process was faster.
+    """
+    keys = {key for command in commands for key in command.target.keys}
+    holder_of, keys_of = store.read_keys(conn, keys)
+    by_registration = store.account_of(
+        conn, {c.target.registration_id for c in commands if c.target.registration_id is not None}
+    )
+    wanted: dict[str, str] = {}
+    targets: list[str | None] = []
+    resolutions: list[Resolution | None] = []
+    for command in commands:
+        target = command.target
+        if target.registration_id is not None:
+            targets.append(by_registration.get(target.registration_id))
+            resolutions.append(None)
+            continue
+        if target.account_id is not None:
+            targets.append(target.account_id)
+            resolutions.append(None)
+            continue
+        resolution = resolve(target.keys, holder_of, keys_of)
+        account_id = resolution.account_id or new_id("acc")
+        for key in resolution.attach:
+            wanted[key] = holder_of[key] = account_id
+            keys_of.setdefault(account_id, set()).add(key)
+        targets.append(account_id)
+        resolutions.append(resolution)
+    if not store.claim_keys(conn, wanted):
+        raise Raced
+    return targets, resolutions
+
+
+def _check_unchanged(
+    commands: Collection[Command],
+    resolutions: Sequence[Resolution | None],
+    loaded: dict[str, store.Loaded],
+) -> None:
+    """What was resolved before the locks must still hold after them."""
+    for command, resolution in zip(commands, resolutions, strict=True):
+        if resolution is None or resolution.account_id not in loaded:
+            continue
+        held = loaded[resolution.account_id].account.keys
+        again = resolve(
+            command.target.keys,
+            dict.fromkeys(held & set(command.target.keys), resolution.account_id),
+            {resolution.account_id: held},
+        )
+        if again.account_id != resolution.account_id:
+            raise Raced
