@@ -1,0 +1,78 @@
+"""Plans, the partners' standing, people, API keys and the audit.
+
+Plans and audit rows hold ids of people only; whatever tells who a person is stands in ``person`` alone, so
+that erasing it touches nothing else.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint
+
+from dealreg_registration.metadata import metadata
+from dealreg_shared.auth import access_table
+from dealreg_shared.db import JsonText, UtcDateTime
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+programme_state = Table(
+    "programme_state",
+    metadata,
+    # One row. Locked by whoever publishes a plan or changes a partner's standing; ``version`` counts these
+    # changes, so that a process sees at a glance whether what it keeps in memory is current.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("last_plan_number", Integer, nullable=False),
+)
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("in_force_from", UtcDateTime, nullable=False, index=True),
+    Column("published_at", UtcDateTime, nullable=False),
+    Column("published_by", String(128), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("parts", Integer, nullable=False),
+    # Canonical JSON, as text: what was hashed and sent. Without people's names and addresses.
+    Column("document", Text, nullable=False),
+)
+
+partner_status = Table(
+    "partner_status",
+    metadata,
+    # Rows are added, never changed: the history says who was active when.
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("partner_id", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("release_at", UtcDateTime),
+    Column("reason", Text),
+    UniqueConstraint("partner_id", "version"),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text),
+    Column("email", Text),
+    Column("roles", JsonText, nullable=False),
+    Column("manages", JsonText, nullable=False),
+    Column("partner_id", String(64)),
+    Column("updated_at", UtcDateTime, nullable=False),
+    # An erased person's row stays without name, address and roles, so that the id is not given away again.
+    Column("erased_at", UtcDateTime),
+)
+
+access_key = access_table(metadata)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("detail", JsonText, nullable=False),
+    Index("ix_audit_subject_id", "subject", "id"),
+)
