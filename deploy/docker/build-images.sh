@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 BASE=${BASE:-python:3.11-slim}
-DRIVER=${STORAGE_DRIVER:-vfs}
+DRIVER=${DRIVER:-vfs}  # works everywhere; slower than overlay
 
 if [ "${MAKE_BASE:-}" = 1 ]; then
     BASE=localhost/dealreg-base
