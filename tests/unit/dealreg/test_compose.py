@@ -20,7 +20,9 @@ async def _nothing() -> None:
 
 
 def service(name: str, app: FastAPI, folder: Path) -> Service:
-    database = Database(f"sqlite:///{folder / name}.db", now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    database = Database(
+        f"sqlite:///{folder / name}.db", now=lambda: datetime(2026, 1, 1, tzinfo=UTC)
+    )
     return Service(
         name=name,
         app=app,

@@ -165,7 +165,9 @@ def _apart(service: str, document: dict[str, Any], taken: Mapping[str, Any]) -> 
     clashes = [name for name, schema in schemas.items() if taken.get(name, schema) != schema]
     text = json.dumps(document)
     for name in clashes:
-        text = text.replace(f'"#/components/schemas/{name}"', f'"#/components/schemas/{service}_{name}"')
+        text = text.replace(
+            f'"#/components/schemas/{name}"', f'"#/components/schemas/{service}_{name}"'
+        )
     apart: dict[str, Any] = json.loads(text)
     for name in clashes:
         renamed = apart["components"]["schemas"]

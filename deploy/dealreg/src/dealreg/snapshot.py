@@ -1,11 +1,11 @@
 """A copy of the embedded data folder as of one instant, taken while the services run.
 
-Four files change one after the other (a service's file, the bus, the consumers' files), so copies taken in
-any order disagree: with the bus first, rows marked as published would be missing from it; with the bus
-last, consumers would have lost what the bus believes they have. Therefore every file's write lock is taken, and
-only while all are held a read transaction is opened on each; then the locks are let go and the copies are
-made from those read transactions at leisure. Together they are what a power cut at that instant would
-have left, and from that the services recover by design. Writers wait for milliseconds.
+Four files change one after the other (a service's own, the bus, the consumers' own), so copies taken one
+after the other disagree in any order: with the bus first, it lacks events that are marked as published;
+with the bus last, consumers lack what the bus believes they have. Therefore every file's write lock is
+taken, and while all are held a read transaction is opened on each; then the locks are let go and the
+copies are made from those read transactions at leisure. Together they are what a power cut at that
+instant would have left, and from that the services recover by design. Writers wait for milliseconds.
 
 Must not know tables.
 """
@@ -121,7 +121,9 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _must_be_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BackupRefused(f"{folder} is not empty; name a folder that is empty or does not exist.")
+        raise BackupRefused(
+            f"{folder} is not empty; name a folder that is empty or does not exist."
+        )
 
 
 def _manifest(source: Path) -> dict[str, Any]:
