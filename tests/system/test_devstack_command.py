@@ -77,7 +77,7 @@ async def test_up_again_and_down(folder: Path) -> None:
 
 
 def test_a_missing_part_is_one_line(folder: Path) -> None:
-    answer = _command(folder, "up", DEALREG_PG_BIN="/nowhere")
+    answer = _command(folder, "up", DEALREG_DEVSTACK_PG_BIN="/nowhere")
     assert answer.returncode == 1
-    assert answer.stderr.splitlines()[-1].startswith("No PostgreSQL: DEALREG_PG_BIN names /nowhere")
+    assert answer.stderr.splitlines()[-1].startswith("No PostgreSQL: DEALREG_DEVSTACK_PG_BIN names /nowhere")
     assert "Traceback" not in answer.stderr

@@ -51,14 +51,14 @@ def test_workers_share_one_server_and_leave_none(tmp_path: Path) -> None:
 
 
 def test_a_missing_part_skips_with_one_line(tmp_path: Path) -> None:
-    result = _run(tmp_path, DEALREG_PG_BIN="/nowhere")
+    result = _run(tmp_path, DEALREG_DEVSTACK_PG_BIN="/nowhere")
     assert result.returncode == 0, result.stdout
     assert "4 skipped" in result.stdout
-    assert "No PostgreSQL: DEALREG_PG_BIN names /nowhere" in result.stdout
+    assert "No PostgreSQL: DEALREG_DEVSTACK_PG_BIN names /nowhere" in result.stdout
 
 
 def test_a_missing_part_fails_where_nothing_may_be_left_out(tmp_path: Path) -> None:
-    result = _run(tmp_path, DEALREG_PG_BIN="/nowhere", CI="true")
+    result = _run(tmp_path, DEALREG_DEVSTACK_PG_BIN="/nowhere", CI="true")
     assert result.returncode == 1
     assert "4 errors" in result.stdout
 

@@ -62,7 +62,7 @@ async def test_messages_survive_a_kill_with_no_java_on_the_path(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("DEALREG_JAVA", raising=False)
+    monkeypatch.delenv("DEALREG_DEVSTACK_JAVA", raising=False)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with Kafka() as cluster:
         process = psutil.Process(cluster.pids[1])
@@ -128,8 +128,8 @@ def test_a_state_file_that_names_a_stranger_harms_nobody(reachable_folder: Path)
 
 
 def test_a_java_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEALREG_JAVA", "/nowhere/java")
-    with pytest.raises(DevstackUnavailable, match=r"^No Java: DEALREG_JAVA names /nowhere/java"):
+    monkeypatch.setenv("DEALREG_DEVSTACK_JAVA", "/nowhere/java")
+    with pytest.raises(DevstackUnavailable, match=r"^No Java: DEALREG_DEVSTACK_JAVA names /nowhere/java"):
         Kafka().start()
 
 

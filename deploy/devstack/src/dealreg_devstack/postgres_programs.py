@@ -12,7 +12,7 @@ from dealreg_devstack.errors import DevstackFailed, DevstackUnavailable
 from dealreg_devstack.privileges import is_root, shared_copy
 from dealreg_devstack.processes import run
 
-SETTING = "DEALREG_PG_BIN"
+SETTING = "DEALREG_DEVSTACK_PG_BIN"
 OLDEST = 15  # major version; older servers are passed over
 _NEEDED = ("initdb", "pg_ctl", "postgres", "psql")
 
@@ -31,7 +31,7 @@ class PostgresPrograms:
 def find_programs() -> PostgresPrograms:
     """The programs to use.
 
-    The setting `DEALREG_PG_BIN` names their folder, or is the word `wheel`.
+    The setting `DEALREG_DEVSTACK_PG_BIN` names their folder, or is the word `wheel`.
     Raises DevstackUnavailable when there are none.
     """
     wanted = os.environ.get(SETTING, "")
