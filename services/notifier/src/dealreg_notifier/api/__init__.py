@@ -1,0 +1,1 @@
+"""Notifier's HTTP surface: the inbox, escalations for staff, deliveries for admins."""

@@ -1,0 +1,29 @@
+"""The one map from notifier's domain errors to HTTP. A test proves that none is missing."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dealreg_notifier.domain.errors import NotifierError
+from dealreg_shared.web.problems import Problem
+
+STATUS: Mapping[str, tuple[int, str]] = {
+    "no_such_notification": (404, "There is no such notification"),
+    "no_such_escalation": (404, "There is no such escalation"),
+    "no_such_delivery": (404, "There is no such delivery"),
+    "delivery_not_dead": (409, "This delivery was not put aside"),
+    "not_your_inbox": (403, "This is another's inbox"),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every domain error as a problem."""
+    app.add_exception_handler(NotifierError, _answer)
+
+
+async def _answer(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, NotifierError)  # noqa: S101  (the framework dispatches by class)
+    status, title = STATUS[error.code]
+    return Problem(status, error.code.replace("_", "-"), title, f"{error}.").response()

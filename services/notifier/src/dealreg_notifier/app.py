@@ -1,0 +1,95 @@
+"""The composition root: settings, bus and clock in, a ``Service`` out. Nothing is made elsewhere."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from importlib.metadata import version
+
+from dealreg_shared.db.migrate import migrate
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from dealreg_notifier import tables
+from dealreg_notifier.api import deliveries as deliveries_api
+from dealreg_notifier.api import errors, escalations, notifications
+from dealreg_notifier.channels.registry import channels
+from dealreg_notifier.consumers import consumers
+from dealreg_notifier.handlers.deliver import Postman
+from dealreg_notifier.notices import Desk
+from dealreg_notifier.scheduler import ticks
+from dealreg_notifier.settings import NotifierSettings
+from dealreg_notifier.wording import Wording
+from dealreg_shared.auth import Authenticator
+from dealreg_shared.bus.port import Bus
+from dealreg_shared.db import Database
+from dealreg_shared.db.engine import utc_now
+from dealreg_shared.outbox import Relay
+from dealreg_shared.runtime import Service
+from dealreg_shared.web.app import new_app
+
+NAME = "notifier"
+
+
+def make_database(settings: NotifierSettings, now: Callable[[], datetime] = utc_now) -> Database:
+    """Notifier's database. Connects to nothing yet."""
+    return Database(settings.database_url(NAME), now=now, pool_size=settings.database_pool)
+
+
+def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) -> Service:
+    """The whole service. ``now`` is its business clock on SQLite; access keys expire in real time."""
+    database = make_database(settings, now)
+    wording = Wording(settings.notifier_language)
+    outbox = tables.outbox_writer(settings.programme)
+    desk = Desk(wording=wording, channels=channels(settings), outbox=outbox)
+    postman = Postman(
+        database=database,
+        channels=desk.channels,
+        wording=wording,
+        outbox=outbox,
+        lease=timedelta(seconds=settings.notifier_lease_seconds),
+        attempts=settings.notifier_delivery_attempts,
+        workers=settings.notifier_delivery_workers,
+    )
+
+    async def migrated() -> None:
+        await migrate(database, "dealreg_notifier")
+
+    async def nothing() -> None:
+        """Notifier has no connections of its own to open or close."""
+
+    return Service(
+        name=NAME,
+        app=_app(settings, database, bus),
+        database=database,
+        migrate=migrated,
+        flows=[
+            *consumers(database, bus, desk),
+            Relay(database, tables.outbox, bus, f"{NAME}-relay"),
+        ],
+        ticks=ticks(database, desk, postman, timedelta(seconds=settings.notifier_tick_seconds)),
+        start=nothing,
+        stop=nothing,
+        extras={"postman": postman, "desk": desk},
+    )
+
+
+def _app(settings: NotifierSettings, database: Database, bus: Bus) -> FastAPI:
+    authenticator = Authenticator(
+        database, tables.access, utc_now, cache_seconds=settings.key_cache_seconds
+    )
+
+    async def database_answers() -> None:
+        await database.read(lambda conn: conn.execute(text("SELECT 1")).scalar_one())
+
+    app = new_app(
+        "Dealreg notifier",
+        version("dealreg-notifier"),
+        service=NAME,
+        description="The escalation ladder, notices and their delivery.",
+        checks={"database": database_answers, "bus": bus.healthy},
+        max_body=settings.http_max_body,
+    )
+    errors.install(app)
+    app.include_router(notifications.router(database, authenticator))
+    app.include_router(escalations.router(database, authenticator))
+    app.include_router(deliveries_api.router(database, authenticator))
+    return app

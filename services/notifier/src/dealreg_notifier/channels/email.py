@@ -1,0 +1,140 @@
+"""E-mail over SMTP: text and HTML in one message, the same Message-ID for every attempt.
+
+A 4xx answer, a connection that fails and an unknown outcome are retried; a 5xx answer about the message
+or its recipient is final. A 5xx answer to our own login is retried too: it says that the settings are
+wrong, not the address. Must not log or return an address.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime, formataddr, parseaddr
+
+import aiosmtplib
+
+from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome, Refused, Retry
+from dealreg_notifier.settings import NotifierSettings
+
+NAME = "email"
+
+_ADDRESS = re.compile(r"[^\s<>()\"',;:]+@[^\s<>()\"',;]+")
+
+
+class EmailChannel:
+    """One mail server."""
+
+    name = NAME
+
+    def __init__(self, settings: NotifierSettings) -> None:
+        self._settings = settings
+
+    def reaches(self, contact: Contact) -> bool:
+        return bool(contact.email)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["SmtpSender"]:
+        sender = SmtpSender(self._settings)
+        try:
+            yield sender
+        finally:
+            await sender.close()
+
+
+class SmtpSender:
+    """One connection, opened when needed and opened anew after it broke."""
+
+    def __init__(self, settings: NotifierSettings) -> None:
+        self._settings = settings
+        self._smtp: aiosmtplib.SMTP | None = None
+
+    async def send(self, outbound: Outbound) -> Outcome:
+        if not outbound.contact.email:
+            return Retry("no address is known")
+        try:
+            smtp = await self._connected()
+        except aiosmtplib.SMTPAuthenticationError as error:
+            return Retry(f"SMTP {error.code}: the mail server refused our login")
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return Retry(f"the mail server cannot be reached ({type(error).__name__})")
+        message = compose(outbound, self._settings.sender_address())
+        try:
+            await smtp.send_message(message)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            await self._reset()
+            return _answered(error.recipients[0])
+        except aiosmtplib.SMTPResponseException as error:
+            await self._reset()
+            return _answered(error)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            await self.close()
+            return Retry(f"the connection broke while sending ({type(error).__name__})")
+        return Delivered()
+
+    async def close(self) -> None:
+        """Let go of the connection, politely if the other side still answers."""
+        smtp, self._smtp = self._smtp, None
+        if smtp is None:
+            return
+        try:
+            await smtp.quit()
+        except (aiosmtplib.SMTPException, OSError):
+            smtp.close()
+
+    async def _connected(self) -> aiosmtplib.SMTP:
+        if self._smtp is not None and self._smtp.is_connected:
+            return self._smtp
+        settings = self._settings
+        password = settings.notifier_smtp_password
+        smtp = aiosmtplib.SMTP(
+            hostname=settings.notifier_smtp_host,
+            port=settings.notifier_smtp_port,
+            use_tls=settings.notifier_smtp_tls == "tls",
+            start_tls=settings.notifier_smtp_tls == "starttls",
+            username=settings.notifier_smtp_user,
+            password=None if password is None else password.get_secret_value(),
+            timeout=settings.notifier_smtp_timeout_seconds,
+        )
+        await smtp.connect()
+        self._smtp = smtp
+        return smtp
+
+    async def _reset(self) -> None:
+        """A refused message leaves the connection usable, unless the server hung up with it."""
+        if self._smtp is None or not self._smtp.is_connected:
+            return
+        try:
+            await self._smtp.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            await self.close()
+
+
+def from_settings(settings: NotifierSettings) -> EmailChannel | None:
+    """The channel, when a mail server is named."""
+    return None if settings.notifier_smtp_host is None else EmailChannel(settings)
+
+
+def compose(outbound: Outbound, sender: str) -> EmailMessage:
+    """The whole message. Its Message-ID follows from the delivery's id, so a repeat is recognisable."""
+    _, address = parseaddr(sender)
+    domain = address.partition("@")[2]
+    message = EmailMessage(policy=SMTP_POLICY)
+    message["From"] = sender
+    message["To"] = formataddr((outbound.contact.name or "", outbound.contact.email or ""))
+    message["Subject"] = " ".join(outbound.title.split())
+    message["Date"] = format_datetime(outbound.created_at)
+    message["Message-ID"] = f"<{outbound.delivery_id}@{domain}>"
+    message["Content-Language"] = outbound.language
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Dealreg-Kind"] = outbound.kind
+    message.set_content(outbound.text)
+    message.add_alternative(outbound.html, subtype="html")
+    return message
+
+
+def _answered(error: aiosmtplib.SMTPResponseException) -> Outcome:
+    detail = _ADDRESS.sub("<address>", str(error.message))[:500]
+    if 500 <= error.code < 600:
+        return Refused(f"SMTP {error.code}: the mail server refused the message for good", detail)
+    return Retry(f"SMTP {error.code}: the mail server asked to try again later", detail)

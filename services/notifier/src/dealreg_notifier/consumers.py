@@ -1,0 +1,88 @@
+"""Event type -> handler: what notifier listens to, in one table per topic. Read this first."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from dealreg_notifier import tables
+from dealreg_notifier.handlers import conflicts, decisions, endings, people, plans
+from dealreg_notifier.notices import Desk
+from dealreg_shared.auth import apply_access, forget_access
+from dealreg_shared.bus.port import Bus
+from dealreg_shared.contracts.catalogue import ACCESS, PEOPLE, PLAN, REGISTRATION
+from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.db import Database
+from dealreg_shared.inbox import Consumer, Handler
+
+TellingHandler = Callable[[Connection, Event[Any], Desk], None]
+
+TELLING: Mapping[str, Mapping[str, TellingHandler]] = {
+    PLAN: {
+        "dealreg.plan.part.v1": plans.plan_part,
+        "dealreg.plan.published.v1": plans.plan_published,
+        "dealreg.partner.suspended.v1": plans.partner_status_changed,
+        "dealreg.partner.reactivated.v1": plans.partner_status_changed,
+    },
+    REGISTRATION: {
+        "dealreg.registration.filed.v1": decisions.registration_filed,
+        "dealreg.registration.lines-added.v1": decisions.lines_added,
+        "dealreg.registration.amended.v1": decisions.registration_amended,
+        "dealreg.registration.won.v1": endings.registration_ended,
+        "dealreg.registration.lost.v1": endings.registration_ended,
+        "dealreg.registration.withdrawn.v1": endings.registration_ended,
+        "dealreg.registration.revoked.v1": endings.registration_ended,
+        "dealreg.claim.expired.v1": endings.claim_changed,
+        "dealreg.claim.promoted.v1": endings.claim_changed,
+        "dealreg.claim.closed.v1": endings.claim_changed,
+        "dealreg.claim.superseded.v1": endings.claim_changed,
+        "dealreg.claim.revoked.v1": endings.claim_changed,
+        "dealreg.conflict.opened.v1": conflicts.conflict_opened,
+        "dealreg.conflict.joined.v1": conflicts.conflict_joined,
+        "dealreg.conflict.closed.v1": conflicts.conflict_closed,
+    },
+}
+
+
+def consumers(database: Database, bus: Bus, desk: Desk) -> list[Consumer]:
+    """One consumer per topic, so that a topic that waits holds up no other. People and keys first."""
+    compacted: list[tuple[str, Mapping[str, Handler], Callable[[Connection, str], None]]] = [
+        (ACCESS, {"dealreg.access.key-updated.v1": apply_access}, forget_access),
+        (PEOPLE, {"dealreg.person.updated.v1": people.person_updated}, people.person_erased),
+    ]
+    return [
+        *[
+            Consumer(
+                database,
+                tables.inbox,
+                bus,
+                _group(topic),
+                [topic],
+                handlers,
+                tombstones={topic: tombstone},
+            )
+            for topic, handlers, tombstone in compacted
+        ],
+        *[
+            Consumer(
+                database,
+                tables.inbox,
+                bus,
+                _group(topic),
+                [topic],
+                {name: _with(handler, desk) for name, handler in handlers.items()},
+            )
+            for topic, handlers in TELLING.items()
+        ],
+    ]
+
+
+def _group(topic: str) -> str:
+    return f"notifier-{topic.removeprefix('dealreg.')}"
+
+
+def _with(handler: TellingHandler, desk: Desk) -> Handler:
+    def handle(conn: Connection, event: Event[Any]) -> None:
+        handler(conn, event, desk)
+
+    return handle

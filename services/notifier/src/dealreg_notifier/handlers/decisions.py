@@ -1,0 +1,137 @@
+"""A registration was decided: tell its partner, whom it is referred to, and a named account's owner.
+
+What a partner is told is its own: outcome, sentences that name no rival, protection. Places and the
+trace stay with staff. A referral passes on the account and the product lines only.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from dealreg_notifier import store
+from dealreg_notifier.notices import Desk, Draft, partner
+from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.contracts.registration import ClaimDecided, ReferralTarget
+from dealreg_shared.db import app_now
+
+STANDING = frozenset({"protected", "contested", "open", "referred"})
+
+
+def registration_filed(conn: Connection, event: Event[Any], desk: Desk) -> None:
+    _decided(conn, event, desk, "filed", {"filed_by": event.data.filed_by})
+
+
+def lines_added(conn: Connection, event: Event[Any], desk: Desk) -> None:
+    _decided(conn, event, desk, "lines_added", {"filed_by": event.data.filed_by})
+
+
+def registration_amended(conn: Connection, event: Event[Any], desk: Desk) -> None:
+    """An edit that decides nothing is the editor's own affair: nobody is told."""
+    data = event.data
+    store.put_filing(conn, data.registration_id, data.partner_id, data.account_name)
+    if data.claims:
+        _decided(conn, event, desk, "amended", {"changed": list(data.changed)})
+
+
+def _decided(
+    conn: Connection, event: Event[Any], desk: Desk, occasion: str, extra: dict[str, Any]
+) -> None:
+    data = event.data
+    targets = _targets(data.claims)
+    names = store.names(
+        conn,
+        data.plan_number,
+        lines=[claim.product_line for claim in data.claims],
+        partners=[
+            data.partner_id,
+            *[target.id for target, _ in targets if target.kind == "partner" and target.id],
+        ],
+    )
+    store.put_filing(conn, data.registration_id, data.partner_id, data.account_name)
+    drafts = [
+        Draft(
+            kind="decision",
+            recipient=partner(data.partner_id),
+            subject=data.registration_id,
+            cause=str(event.id),
+            facts={
+                "occasion": occasion,
+                "account": data.account_name,
+                "registration_id": data.registration_id,
+                "plan_number": data.plan_number,
+                "claims": [_claim(claim, names) for claim in data.claims],
+                **extra,
+            },
+            correlation_id=event.correlationid,
+        )
+    ]
+    for target, lines in targets:
+        if target.id is None:
+            desk.nobody("referral", data.registration_id, target.kind)
+            continue
+        drafts.append(
+            Draft(
+                kind="referral",
+                recipient=partner(target.id) if target.kind == "partner" else target.id,
+                subject=data.account_id,
+                cause=str(event.id),
+                facts={
+                    "to": target.kind,
+                    "account": data.account_name,
+                    "lines": [names.line(line) for line in lines],
+                },
+                correlation_id=event.correlationid,
+            )
+        )
+    drafts += _named_account(event, names)
+    desk.tell(conn, drafts, app_now(conn))
+
+
+def _targets(claims: Sequence[ClaimDecided]) -> list[tuple[ReferralTarget, list[str]]]:
+    """Each target once, with all lines that are referred to it."""
+    found: dict[tuple[str, str | None], tuple[ReferralTarget, list[str]]] = {}
+    for claim in claims:
+        if claim.outcome == "referred" and claim.referred_to is not None:
+            target = claim.referred_to
+            found.setdefault((target.kind, target.id), (target, []))[1].append(claim.product_line)
+    return list(found.values())
+
+
+def _claim(claim: ClaimDecided, names: store.Names) -> dict[str, Any]:
+    until = claim.protected_until
+    return {
+        "line": names.line(claim.product_line),
+        "outcome": claim.outcome,
+        "reasons": list(claim.reasons),
+        "protected_until": None if until is None else format_instant(until),
+    }
+
+
+def _named_account(event: Event[Any], names: store.Names) -> list[Draft]:
+    data = event.data
+    claims = [claim for claim in data.claims if claim.outcome in STANDING]
+    if data.owner.kind != "co_sell" or data.owner.direct_id is None or not claims:
+        return []
+    return [
+        Draft(
+            kind="named_account",
+            recipient=data.owner.direct_id,
+            subject=data.registration_id,
+            cause=str(event.id),
+            facts={
+                "account": data.account_name,
+                "partner": names.partner(data.partner_id),
+                "registration_id": data.registration_id,
+                "region": data.market.region,
+                "segment": data.market.segment,
+                "lines": [names.line(claim.product_line) for claim in claims],
+                "claims": [
+                    {"line": names.line(claim.product_line), "outcome": claim.outcome}
+                    for claim in claims
+                ],
+            },
+            correlation_id=event.correlationid,
+        )
+    ]

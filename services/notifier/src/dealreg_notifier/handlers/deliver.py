@@ -1,0 +1,160 @@
+"""Deliveries that are due: claim (a transaction), send (none), record (a transaction).
+
+If the process dies between sending and recording, the lease ends and the message is sent again with the
+same id: at least once, recognisable. A result that arrives after its lease is not written.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from dealreg_notifier import deliveries
+from dealreg_notifier.channels.port import (
+    Channel,
+    Contact,
+    Delivered,
+    Outbound,
+    Outcome,
+    Refused,
+    Retry,
+    Sender,
+)
+from dealreg_notifier.deliveries import Claimed
+from dealreg_notifier.domain.retries import pause_after
+from dealreg_notifier.wording import Wording
+from dealreg_shared.contracts.escalation import NotificationFailed
+from dealreg_shared.db import Database, app_now
+from dealreg_shared.outbox import Outbox, Outgoing
+from dealreg_shared.telemetry import get_logger, metrics
+
+PER_WORKER = 5
+"""Messages that a worker is given under one lease: the lease outlasts five time-outs."""
+
+FAILED = "dealreg.notification.failed.v1"
+
+_ATTEMPTS = metrics.counter(
+    "dealreg_notifier_attempts",
+    "Attempts to deliver, by channel and outcome.",
+    "channel",
+    "outcome",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Postman:
+    """Sends what is due on the channels that are set up."""
+
+    database: Database
+    channels: Mapping[str, Channel]
+    wording: Wording
+    outbox: Outbox
+    lease: timedelta
+    attempts: int
+    workers: int
+
+    async def deliver_due(self) -> int:
+        """Until nothing is due. Returns how many attempts were made."""
+        made = 0
+        while self.channels:
+            claimed = await self.database.write(self._claim)
+            if not claimed:
+                break
+            made += len(claimed)
+            async with asyncio.TaskGroup() as group:
+                for name, channel in self.channels.items():
+                    mine = [item for item in claimed if item.channel == name]
+                    for worker in range(min(self.workers, len(mine))):
+                        group.create_task(self._work(channel, mine[worker :: self.workers]))
+        return made
+
+    def _claim(self, conn: Connection) -> list[Claimed]:
+        return deliveries.claim(
+            conn, self.channels.keys(), app_now(conn), self.lease, self.workers * PER_WORKER
+        )
+
+    async def _work(self, channel: Channel, claimed: Sequence[Claimed]) -> None:
+        async with channel.session() as sender:
+            for item in claimed:
+                outcome = (
+                    await self._send(sender, item)
+                    if item.attempt - item.spent <= self.attempts
+                    else Refused("no attempt came to an end")
+                )
+                await self.database.write(
+                    lambda conn, item=item, outcome=outcome: self.record(  # type: ignore[misc]
+                        conn, item, outcome
+                    )
+                )
+
+    async def _send(self, sender: Sender, item: Claimed) -> Outcome:
+        contact = Contact(item.person_id, item.name, item.email)
+        outbound = Outbound(
+            delivery_id=item.delivery_id,
+            kind=item.kind,
+            contact=contact,
+            title=item.title,
+            text=self.wording.mail_text(item.kind, item.facts, item.name),
+            html=self.wording.mail_html(item.kind, item.facts, item.name, item.title),
+            created_at=item.created_at,
+            language=self.wording.language,
+        )
+        return await sender.send(outbound)
+
+    def record(self, conn: Connection, item: Claimed, outcome: Outcome) -> None:
+        """Write the outcome of one attempt, unless a later attempt has overtaken it."""
+        now = app_now(conn)
+        _ATTEMPTS.labels(item.channel, type(outcome).__name__.lower()).inc()
+        if isinstance(outcome, Delivered):
+            written = deliveries.record(conn, item, "delivered", now)
+        else:
+            written = self._failed(conn, item, outcome, now)
+        if not written:
+            get_logger(__name__).warning(
+                "a delivery's attempt was overtaken",
+                delivery_id=item.delivery_id,
+                attempt=item.attempt,
+            )
+
+    def _failed(
+        self, conn: Connection, item: Claimed, outcome: Retry | Refused, now: datetime
+    ) -> bool:
+        error = f"{outcome.error}: {outcome.detail}" if outcome.detail else outcome.error
+        attempts = item.attempt - item.spent
+        pause = None if isinstance(outcome, Refused) else pause_after(attempts, self.attempts)
+        if pause is not None:
+            return deliveries.record(conn, item, "pending", now, due_at=now + pause, error=error)
+        if not deliveries.record(conn, item, "dead", now, error=error):
+            return False
+        failed = NotificationFailed(
+            notification_id=item.notification_id,
+            kind=item.kind,
+            channel=item.channel,
+            recipient_id=item.person_id,
+            attempts=attempts,
+            error=outcome.error,
+            at=now,
+        )
+        self.outbox.append(
+            conn,
+            [
+                Outgoing(
+                    type=FAILED,
+                    key=item.notification_id,
+                    subject=item.notification_id,
+                    data=failed,
+                    correlation_id=item.correlation_id,
+                )
+            ],
+            now,
+        )
+        get_logger(__name__).error(
+            "a notice was put aside",
+            delivery_id=item.delivery_id,
+            notification_id=item.notification_id,
+            channel=item.channel,
+            error=outcome.error,
+        )
+        return True

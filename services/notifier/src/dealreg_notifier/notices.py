@@ -1,0 +1,111 @@
+"""Writes notices: what a handler wants to say becomes a row per recipient and an intent per person and
+channel, in the handler's own transaction.
+
+The row alone is the inbox; the intents are for the channels that are set up. A person's name is never
+part of a row: it is added when a message is sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from dealreg_notifier import store, tables
+from dealreg_notifier.channels.port import Channel
+from dealreg_notifier.wording import Wording
+from dealreg_shared.ids import new_id
+from dealreg_shared.outbox import Outbox
+from dealreg_shared.telemetry import get_logger, metrics
+
+_WRITTEN = metrics.counter("dealreg_notifier_notices", "Notices written, by kind.", "kind")
+_NOBODY = metrics.counter(
+    "dealreg_notifier_nobody_to_tell", "Notices that nobody could be found for, by kind.", "kind"
+)
+
+PARTNER = "partner:"
+
+
+def partner(partner_id: str) -> str:
+    """The recipient that stands for everybody at a partner."""
+    return f"{PARTNER}{partner_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One notice to one recipient: ``partner:<id>`` or a person's id.
+
+    ``subject`` is the id of what it is about, ``cause`` the id of what made it (an event or a change of
+    level): cause, kind and recipient together are unique, so nothing is told twice.
+    """
+
+    kind: str
+    recipient: str
+    subject: str
+    cause: str
+    facts: Mapping[str, Any]
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What handlers share: the words, the channels that are set up, and the outbox."""
+
+    wording: Wording
+    channels: Mapping[str, Channel]
+    outbox: Outbox
+
+    def tell(self, conn: Connection, drafts: Sequence[Draft], now: datetime) -> None:
+        """Write the notices and their intents. A draft whose facts lack something is an error."""
+        if not drafts:
+            return
+        programme = store.programme(conn)
+        contacts = store.contacts(conn, {draft.recipient for draft in drafts}, PARTNER)
+        notifications: list[dict[str, Any]] = []
+        deliveries: list[dict[str, Any]] = []
+        for draft in drafts:
+            facts = {**draft.facts, "zone": programme.zone, "programme_name": programme.name}
+            words = self.wording.words(draft.kind, facts)
+            notification_id = new_id("ntf")
+            notifications.append(
+                {
+                    "notification_id": notification_id,
+                    "kind": draft.kind,
+                    "recipient": draft.recipient,
+                    "subject": draft.subject,
+                    "cause": draft.cause,
+                    "title": words.title,
+                    "text": words.text,
+                    "facts": facts,
+                    "correlation_id": draft.correlation_id,
+                    "created_at": now,
+                }
+            )
+            deliveries += [
+                {
+                    "delivery_id": new_id("dlv"),
+                    "notification_id": notification_id,
+                    "channel": channel.name,
+                    "recipient": contact.person_id,
+                    "state": "pending",
+                    "attempt": 0,
+                    "spent": 0,
+                    "due_at": now,
+                    "created_at": now,
+                }
+                for contact in contacts.get(draft.recipient, ())
+                for channel in self.channels.values()
+                if contact.unseen or channel.reaches(contact.contact)
+            ]
+            _WRITTEN.labels(draft.kind).inc()
+        conn.execute(tables.notification.insert(), notifications)
+        if deliveries:
+            conn.execute(tables.delivery.insert(), deliveries)
+
+    def nobody(self, kind: str, subject: str, role: str) -> None:
+        """Say that a notice had no reader, where an operator looks."""
+        _NOBODY.labels(kind).inc()
+        get_logger(__name__).warning(
+            "nobody is known to be told", kind=kind, subject=subject, role=role
+        )

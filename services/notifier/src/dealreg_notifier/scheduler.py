@@ -1,0 +1,49 @@
+"""What time alone makes due: deadlines, deliveries. The ticking is ``dealreg_shared.scheduler``."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from dealreg_notifier import store
+from dealreg_notifier.handlers.deliver import Postman
+from dealreg_notifier.handlers.timers import BATCH, fire_due
+from dealreg_notifier.notices import Desk
+from dealreg_shared.db import Database, app_now
+from dealreg_shared.runtime import Tick
+from dealreg_shared.telemetry import metrics
+
+_OVERDUE = metrics.gauge(
+    "dealreg_notifier_oldest_overdue_seconds",
+    "How long the most overdue timer has been waiting, after a tick.",
+)
+
+
+def ticks(database: Database, desk: Desk, postman: Postman, every: timedelta) -> list[Tick]:
+    """Timers first, so that what they say leaves in the same round."""
+    return [
+        Tick("notifier-timers", every, timers_due(database, desk)),
+        Tick("notifier-deliveries", every, postman.deliver_due),
+    ]
+
+
+def timers_due(database: Database, desk: Desk) -> Callable[[], Awaitable[int]]:
+    """Fire all that is due, a batch per transaction. Returns how many timers fired."""
+
+    async def run() -> int:
+        fired = 0
+        while True:
+            batch = await database.write(lambda conn: fire_due(conn, desk))
+            fired += batch
+            if batch < BATCH:
+                break
+        _OVERDUE.set(await database.read(_overdue))
+        return fired
+
+    return run
+
+
+def _overdue(conn: Connection) -> float:
+    now = app_now(conn)
+    oldest = store.oldest_due(conn, now)
+    return 0.0 if oldest is None else (now - oldest).total_seconds()

@@ -1,0 +1,93 @@
+"""Notifier's settings: its database, how it delivers, and the mail server."""
+
+from email.utils import parseaddr
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from dealreg_shared.config import DatabaseUrl, SharedSettings
+
+
+class NotifierSettings(SharedSettings):
+    """What notifier alone needs to know: its database, its deliveries and the mail server."""
+
+    notifier_database_url: DatabaseUrl | None = Field(
+        None,
+        description="Notifier's own database; without it `notifier.db` (SQLite) in the data folder.",
+    )
+    notifier_language: Literal["en"] = Field(
+        "en", description="Language of notices; a folder of templates."
+    )
+    notifier_tick_seconds: float = Field(
+        1.0, gt=0, le=60, description="How often timers and deliveries are looked for, in seconds."
+    )
+    notifier_delivery_attempts: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="Attempts on one channel before a notice is put aside as dead.",
+    )
+    notifier_delivery_workers: int = Field(
+        4, ge=1, le=64, description="Messages of one channel that are sent at the same time."
+    )
+    notifier_lease_seconds: float = Field(
+        300.0,
+        ge=1,
+        le=3600,
+        description="How long a claimed delivery is left alone before another process sends it again, "
+        "in seconds; longer than five times the SMTP time limit.",
+    )
+    notifier_smtp_host: str | None = Field(
+        None,
+        description="Mail server. Without it no mail is sent and the inbox alone tells people.",
+    )
+    notifier_smtp_port: int = Field(25, ge=1, le=65535, description="Port of the mail server.")
+    notifier_smtp_tls: Literal["none", "starttls", "tls"] = Field(
+        "none", description="How the connection to the mail server is encrypted."
+    )
+    notifier_smtp_from: str | None = Field(
+        None, description="Sender, such as `Partner desk <partners@example.com>`; needed for mail."
+    )
+    notifier_smtp_user: str | None = Field(None, description="Login at the mail server.")
+    notifier_smtp_password: SecretStr | None = Field(
+        None, description="Password at the mail server."
+    )
+    notifier_smtp_timeout_seconds: float = Field(
+        20.0,
+        gt=0,
+        le=120,
+        description="Longest wait for one answer of the mail server, in seconds.",
+    )
+
+    @model_validator(mode="after")
+    def _mail(self) -> Self:
+        if self.notifier_smtp_host is None:
+            if self.notifier_smtp_from is not None or self.notifier_smtp_user is not None:
+                raise ValueError(
+                    "DEALREG_NOTIFIER_SMTP_FROM or _USER is set but no mail server is named; "
+                    "set DEALREG_NOTIFIER_SMTP_HOST, or unset them"
+                )
+            return self
+        address = parseaddr(self.notifier_smtp_from or "")[1]
+        if not address.partition("@")[0] or not address.partition("@")[2]:
+            raise ValueError(
+                "DEALREG_NOTIFIER_SMTP_HOST names a mail server, so DEALREG_NOTIFIER_SMTP_FROM must "
+                "be an address, such as Partner desk <partners@example.com>"
+            )
+        if (self.notifier_smtp_user is None) != (self.notifier_smtp_password is None):
+            raise ValueError(
+                "DEALREG_NOTIFIER_SMTP_USER and DEALREG_NOTIFIER_SMTP_PASSWORD go together; "
+                "set both or none"
+            )
+        if self.notifier_lease_seconds <= 5 * self.notifier_smtp_timeout_seconds:
+            raise ValueError(
+                "DEALREG_NOTIFIER_LEASE_SECONDS must be more than five times "
+                "DEALREG_NOTIFIER_SMTP_TIMEOUT_SECONDS, or a slow mail would be sent twice"
+            )
+        return self
+
+    def sender_address(self) -> str:
+        """The sender of mails. Only to be asked for when a mail server is named."""
+        if self.notifier_smtp_from is None:
+            raise ValueError("no mail server is set up")
+        return self.notifier_smtp_from

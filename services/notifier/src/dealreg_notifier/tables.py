@@ -1,0 +1,210 @@
+"""Notifier's tables. Ids and business facts; a person's name and address stand in ``person`` only."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from dealreg_shared.auth import access_table
+from dealreg_shared.db import JsonText, UtcDateTime
+from dealreg_shared.inbox import inbox_tables
+from dealreg_shared.outbox import outbox_tables
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    }
+)
+
+outbox = outbox_tables(metadata)
+inbox = inbox_tables(metadata)
+access = access_table(metadata)
+
+person = Table(
+    "person",
+    metadata,
+    Column("person_id", String(128), primary_key=True),
+    Column("name", Text),
+    Column("email", Text),
+    Column("roles", JsonText, nullable=False),
+    Column("partner_id", String(128), index=True),
+    Column("erased", Boolean, nullable=False),
+)
+"""Projection of ``dealreg.people``. An erased person keeps the id, so that nobody waits for it."""
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("in_force_from", UtcDateTime, nullable=False),
+    Column("published_at", UtcDateTime, nullable=False),
+    Column("programme_name", Text, nullable=False),
+    Column("time_zone", String(64), nullable=False),
+)
+"""Plans whose manifest has arrived."""
+
+plan_part = Table(
+    "plan_part",
+    metadata,
+    Column("plan_number", Integer, primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("section", String(64), nullable=False),
+    Column("items", JsonText, nullable=False),
+)
+"""Parts of the newest plan and of the one before it, for the difference between them."""
+
+plan_name = Table(
+    "plan_name",
+    metadata,
+    Column("plan_number", Integer, primary_key=True, autoincrement=False),
+    Column("section", String(64), primary_key=True),
+    Column("item_id", String(128), primary_key=True),
+    Column("name", Text, nullable=False),
+)
+"""What product lines and partners are called, per plan, for sentences."""
+
+filing = Table(
+    "filing",
+    metadata,
+    Column("registration_id", String(64), primary_key=True),
+    Column("partner_id", String(128), nullable=False),
+    Column("account_name", Text, nullable=False),
+)
+"""The account's name as each partner wrote it: the only spelling that this partner may read."""
+
+conflict_case = Table(
+    "conflict_case",
+    metadata,
+    Column("conflict_id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("account_id", String(64), nullable=False),
+    Column("account_name", Text, nullable=False),
+    Column("region", String(128)),
+    Column("segment", String(128)),
+    Column("plan_number", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("rungs", JsonText, nullable=False),
+    Column("level", Integer, doc="The level that was told last; None before the first."),
+    Column("correlation_id", String(64), nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("closed_state", String(32)),
+)
+Index(
+    "ix_conflict_case_open",
+    conflict_case.c.opened_at,
+    conflict_case.c.conflict_id,
+    sqlite_where=conflict_case.c.closed_at.is_(None),
+    postgresql_where=conflict_case.c.closed_at.is_(None),
+)
+
+case_claim = Table(
+    "case_claim",
+    metadata,
+    Column("conflict_id", String(64), primary_key=True),
+    Column("claim_id", String(64), primary_key=True, index=True),
+    Column("registration_id", String(64), nullable=False),
+    Column("partner_id", String(128), nullable=False),
+    Column("product_line", String(128), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("joined_at", UtcDateTime, nullable=False),
+)
+"""No foreign key to the case: its share lock would meet the timers' lock in the other order."""
+
+timer = Table(
+    "timer",
+    metadata,
+    Column("timer_id", String(64), primary_key=True),
+    Column("subject", String(64), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text),
+    Column("ended_at", UtcDateTime),
+    UniqueConstraint("subject", "kind", "step", "generation"),
+    CheckConstraint("state IN ('pending', 'fired', 'cancelled')", name="state"),
+)
+Index(
+    "ix_timer_due",
+    timer.c.due_at,
+    sqlite_where=text("state = 'pending'"),
+    postgresql_where=text("state = 'pending'"),
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("notification_id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("recipient", String(160), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("cause", String(128), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("facts", JsonText, nullable=False),
+    Column("correlation_id", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("read_at", UtcDateTime),
+    UniqueConstraint("cause", "kind", "recipient"),
+)
+"""A notice to one recipient: ``partner:<id>``, or a person's id. Holds no person's name."""
+Index(
+    "ix_notification_inbox",
+    notification.c.recipient,
+    notification.c.created_at,
+    notification.c.notification_id,
+)
+Index("ix_notification_subject", notification.c.subject, notification.c.kind)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("delivery_id", String(64), primary_key=True),
+    Column(
+        "notification_id",
+        String(64),
+        ForeignKey(notification.c.notification_id, ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("channel", String(32), nullable=False),
+    Column("recipient", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("spent", Integer, nullable=False, doc="Attempts made before the last replay."),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("error", Text),
+    UniqueConstraint("notification_id", "channel", "recipient"),
+    CheckConstraint(
+        "state IN ('pending', 'sending', 'delivered', 'dead', 'cancelled')", name="state"
+    ),
+)
+"""An intent to tell one person on one channel. ``due_at``: when to try next; while ``sending``, the end
+of the lease. ``attempt`` is the fence: a result is written only by the attempt that is the latest."""
+Index(
+    "ix_delivery_due",
+    delivery.c.channel,
+    delivery.c.due_at,
+    sqlite_where=text("state IN ('pending', 'sending')"),
+    postgresql_where=text("state IN ('pending', 'sending')"),
+)
+Index("ix_delivery_state", delivery.c.state, delivery.c.created_at, delivery.c.delivery_id)
+Index("ix_delivery_recipient", delivery.c.recipient)

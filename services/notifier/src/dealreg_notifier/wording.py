@@ -1,0 +1,113 @@
+"""Turns a notice's kind and facts into words: a title, a text, and an HTML page for mail.
+
+One template per kind and language (``templates/<language>/<kind>.j2``) with the blocks ``subject`` and
+``body``; the body speaks through a few macros (``out.p``, ``out.facts`` ...) that exist once for text
+and once for HTML, so no sentence is written twice. Must not touch the database.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from dealreg_notifier.domain.moments import NOTICEABLE, moment, span
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A notice as the inbox shows it."""
+
+    title: str
+    text: str
+
+
+class Wording:
+    """The templates of one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._text = _environment(language, escape=False)
+        self._html = _environment(language, escape=True)
+
+    def words(self, kind: str, facts: Facts) -> Words:
+        """Title and text. ``facts`` must hold everything that the kind's template names."""
+        return Words(
+            title=" ".join(_block(self._text, kind, "subject", facts).split()),
+            text=_tidy(_block(self._text, kind, "body", facts)),
+        )
+
+    def mail_text(self, kind: str, facts: Facts, name: str | None) -> str:
+        """The text part of a mail. ``name`` is the reader's, for the greeting."""
+        body = _tidy(_block(self._text, kind, "body", facts))
+        return _tidy(self._page(self._text, "mail.txt.j2", facts, name, "", body)) + "\n"
+
+    def mail_html(self, kind: str, facts: Facts, name: str | None, title: str) -> str:
+        """The HTML part of a mail: no scripts, no outside images, readable without styles."""
+        body = Markup(_block(self._html, kind, "body", facts))  # noqa: S704  (escaped by the template)
+        return self._page(self._html, "mail.html.j2", facts, name, title, body)
+
+    def kinds(self) -> list[str]:
+        """Every kind of notice that has a template."""
+        return sorted(
+            name.removesuffix(".j2")
+            for name in self._text.list_templates()
+            if "/" not in name and not name.startswith(("_", "mail."))
+        )
+
+    def _page(
+        self, env: Environment, layout: str, facts: Facts, name: str | None, title: str, body: str
+    ) -> str:
+        template = env.get_template(layout)
+        return template.render(
+            **_globals(facts), language=self.language, name=name, title=title, body=body
+        )
+
+
+def _environment(language: str, *, escape: bool) -> Environment:
+    env = Environment(
+        loader=PackageLoader("dealreg_notifier", f"templates/{language}"),
+        autoescape=escape,  # noqa: S701  (off for plain text, which has nothing to escape)
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    env.filters["at"] = _at
+    env.filters["span"] = lambda seconds: span(timedelta(seconds=float(seconds)))
+    env.tests["noticeable"] = lambda seconds: float(seconds) >= NOTICEABLE.total_seconds()
+    env.globals["out"] = env.get_template("_html.j2" if escape else "_text.j2").module
+    env.globals["words"] = env.get_template("_words.j2").module
+    return env
+
+
+def _block(env: Environment, kind: str, block: str, facts: Facts) -> str:
+    template = env.get_template(f"{kind}.j2")
+    context = template.new_context({**_globals(facts), **facts})
+    return "".join(template.blocks[block](context))
+
+
+def _globals(facts: Facts) -> dict[str, Any]:
+    return {
+        "time_zone": ZoneInfo(facts["zone"]),
+        "programme_name": facts["programme_name"],
+    }
+
+
+@pass_context
+def _at(context: Context, value: str) -> str:
+    zone: tzinfo = context["time_zone"]
+    return moment(datetime.fromisoformat(value), zone)
+
+
+def _tidy(text: str) -> str:
+    """Paragraphs parted by one blank line, no blanks at line ends."""
+    lines = "\n".join(line.rstrip() for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines).strip()
