@@ -1,7 +1,7 @@
 """Plans, the partners' standing, people, API keys and the audit.
 
-Plans and audit rows hold ids of people only; whatever tells who a person is stands in ``person`` alone, so
-that erasing it touches nothing else.
+Plans and audit rows hold ids of people only; whatever tells who a person is stands in ``person``
+alone, so that erasing it touches nothing else.
 """
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint
@@ -15,8 +15,8 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 programme_state = Table(
     "programme_state",
     metadata,
-    # One row. Locked by whoever publishes a plan or changes a partner's standing; ``version`` counts these
-    # changes, so that a process sees at a glance whether what it keeps in memory is current.
+    # One row. Locked by whoever publishes a plan or changes a partner's standing; ``version`` counts
+    # these changes, so that a process sees at a glance whether what it keeps in memory is current.
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
     Column("last_plan_number", Integer, nullable=False),
@@ -59,7 +59,7 @@ person = Table(
     Column("manages", JsonText, nullable=False),
     Column("partner_id", String(64)),
     Column("updated_at", UtcDateTime, nullable=False),
-    # An erased person's row stays without name, address and roles, so that the id is not given away again.
+    # An erased person's row stays, without name, address and roles, so that its id stays taken.
     Column("erased_at", UtcDateTime),
 )
 

@@ -1,0 +1,98 @@
+"""The composition root: settings, bus and clock in, a ``Service`` out. Nothing is made elsewhere."""
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from dealreg_registration import tables
+from dealreg_registration.api import errors
+from dealreg_registration.api.conflicts import conflicts_router
+from dealreg_registration.api.filing_route import describe, filing_route
+from dealreg_registration.api.registrations import registrations_router
+from dealreg_registration.programme import Programme
+from dealreg_registration.scheduler import ticks
+from dealreg_registration.settings import RegistrationSettings
+from dealreg_registration.writer import AccountWriter
+from dealreg_shared.auth import Authenticator
+from dealreg_shared.bus.port import Bus
+from dealreg_shared.db import Database
+from dealreg_shared.db.engine import utc_now
+from dealreg_shared.db.migrate import migrate
+from dealreg_shared.outbox import Outbox, Relay
+from dealreg_shared.runtime import Service
+from dealreg_shared.web.app import new_app
+
+NAME = "registration"
+SOURCE = "/dealreg/registration"
+
+
+def make_database(settings: RegistrationSettings, now: Callable[[], datetime] = utc_now) -> Database:
+    """Registration's database. Connects to nothing yet."""
+    return Database(settings.database_url(NAME), now=now, pool_size=settings.database_pool)
+
+
+def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetime]) -> Service:
+    """The whole service. ``now`` is its business clock on SQLite; access keys expire in real time."""
+    database = make_database(settings, now)
+    outbox = Outbox(tables.outbox, SOURCE, settings.programme)
+    relay = Relay(database, tables.outbox, bus, f"{NAME}-relay")
+    programme = Programme()
+    writer = AccountWriter(
+        database,
+        outbox,
+        programme,
+        audit=tables.audit,
+        idempotency_table=tables.idempotency,
+        committed=relay.wake,
+    )
+    authenticator = Authenticator(
+        database, tables.access_key, utc_now, cache_seconds=settings.key_cache_seconds
+    )
+
+    async def migrated() -> None:
+        await migrate(database, "dealreg_registration")
+
+    async def load_plans() -> None:
+        """Compile the plans before the first request, not in it."""
+        await database.read(programme.current)
+
+    return Service(
+        name=NAME,
+        app=_app(settings, database, bus, writer, authenticator),
+        database=database,
+        migrate=migrated,
+        flows=[relay],
+        ticks=ticks(database, writer),
+        start=load_plans,
+        stop=writer.finish,
+    )
+
+
+def _app(
+    settings: RegistrationSettings,
+    database: Database,
+    bus: Bus,
+    writer: AccountWriter,
+    authenticator: Authenticator,
+) -> FastAPI:
+    async def database_answers() -> None:
+        await database.read(lambda conn: conn.execute(text("SELECT 1")).scalar_one())
+
+    app = new_app(
+        "Dealreg registration",
+        version("dealreg-registration"),
+        service=NAME,
+        description="Deals are registered, decided at once, and kept in true order.",
+        # Registration never refuses because the bus is away, so the bus is no part of readiness.
+        checks={"database": database_answers},
+        routes=[filing_route(writer, authenticator)],
+        max_body=settings.http_max_body,
+    )
+    errors.install(app)
+    app.include_router(registrations_router(database, writer, authenticator))
+    app.include_router(conflicts_router(database, writer, authenticator))
+    describe(app)
+    return app

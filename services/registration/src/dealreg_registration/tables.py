@@ -1,0 +1,46 @@
+"""All tables of registration, for migrations and for the composition root."""
+
+from dealreg_registration.metadata import metadata
+from dealreg_registration.tables_accounts import (
+    account,
+    account_key,
+    claim,
+    conflict,
+    conflict_claim,
+    decision,
+    registration,
+    registration_contact,
+)
+from dealreg_registration.tables_programme import (
+    access_key,
+    audit,
+    partner_status,
+    person,
+    plan,
+    programme_state,
+)
+from dealreg_shared.outbox.tables import outbox_tables
+from dealreg_shared.web.idempotency import idempotency_table
+
+outbox = outbox_tables(metadata)
+idempotency = idempotency_table(metadata)
+
+__all__ = [
+    "access_key",
+    "account",
+    "account_key",
+    "audit",
+    "claim",
+    "conflict",
+    "conflict_claim",
+    "decision",
+    "idempotency",
+    "metadata",
+    "outbox",
+    "partner_status",
+    "person",
+    "plan",
+    "programme_state",
+    "registration",
+    "registration_contact",
+]
