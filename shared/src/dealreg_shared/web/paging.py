@@ -13,9 +13,10 @@ from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, and_, or_
 
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.db import UtcDateTime
 from dealreg_shared.web.problems import Problem
 from dealreg_shared.web.texts import storable
 
@@ -83,6 +84,14 @@ def _sane(position: Position) -> bool:
     return good and isinstance(id_, str) and storable(id_)
 
 
+def _fits(value: object, sort_key: ColumnElement[Any]) -> bool:
+    """Whether the database can compare ``value`` with the column: it may be another list's cursor."""
+    if isinstance(sort_key.type, Integer):
+        bits = 63 if isinstance(sort_key.type, BigInteger) else 31
+        return isinstance(value, int) and -(2**bits) <= value < 2**bits
+    return isinstance(value, datetime if isinstance(sort_key.type, UtcDateTime) else str)
+
+
 def _bad_cursor() -> Problem:
     return Problem(
         422,
@@ -106,6 +115,8 @@ def after(
     extra row tells ``page`` that there is a next one."""
     if cursor is not None:
         position = decode(cursor)
+        if not _fits(position.sort_key, sort_key):
+            raise _bad_cursor()
         if descending:
             query = query.where(
                 or_(
