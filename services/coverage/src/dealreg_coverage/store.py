@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, RowMapping, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_coverage.domain.factors import MEMORY, Prior, prior_for
@@ -236,11 +236,11 @@ def _recent(stored: Mapping[str, Any]) -> dict[str, tuple[tuple[str, str], ...]]
     return {kind: tuple((at, event) for at, event in events) for kind, events in stored.items()}
 
 
-def _to_hand_set(row: Mapping[str, Any]) -> HandSet:
+def _to_hand_set(row: RowMapping) -> HandSet:
     return HandSet(**{field.name: row[field.name] for field in fields(HandSet)})
 
 
-def _cell_key(row: Mapping[str, Any]) -> CellKey:
+def _cell_key(row: RowMapping) -> CellKey:
     return CellKey(row["partner_id"], MarketId(row["region"], row["segment"]))
 
 

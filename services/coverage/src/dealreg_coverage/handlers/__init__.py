@@ -1,0 +1,1 @@
+"""What happens on each event, request and tick. One use case, one file."""
