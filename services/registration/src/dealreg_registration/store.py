@@ -41,7 +41,7 @@ from dealreg_registration.domain.account import (
     Registration,
 )
 from dealreg_registration.domain.decide import RULE_BOOK
-from dealreg_registration.domain.facts import Location
+from dealreg_registration.domain.facts import Facts, Location
 from dealreg_registration.tables_accounts import (
     account,
     account_key,
@@ -77,13 +77,13 @@ class Loaded:
     is_new: bool = False
     registrations: dict[str, Registration] | None = None
     cases: dict[str, Case] | None = None
-    facts: facts.Facts | None = None
+    known_facts: Facts | None = None
 
     def remember(self) -> None:
         """Take the present state as what the database holds."""
         self.registrations = dict(self.account.registrations)
         self.cases = dict(self.account.cases)
-        self.facts = self.account.facts
+        self.known_facts = self.account.facts
 
 
 # --- identity ------------------------------------------------------------------------------------

@@ -60,7 +60,8 @@ def _ladder(tree: PlanTree) -> Iterator[Fault]:
             if role in holders and not (role == "partner_manager" and listing(person, "manages")):
                 holders[role].append(path)
     # Where a person was left out for faults of shape, who is missing cannot be told.
-    complete = {item["id"] for _, item in tree.items("people")} == tree.ids.get("people", frozenset())
+    whole = {item["id"] for _, item in tree.items("people")} == tree.ids.get("people", frozenset())
+    complete = whole and "people" not in tree.broken
     for role, what in (
         ("vp", "a VP Partnerships"),
         ("ceo", "a CEO"),

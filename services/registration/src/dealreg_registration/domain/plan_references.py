@@ -107,8 +107,8 @@ def check_references(tree: PlanTree) -> Iterator[Fault]:
     for section, single in _SINGLE.items():
         for path, item in tree.items(section):
             for name, target in single:
-                if (id_ := item.get(name)) is not None and id_ not in reporter.ids(target):
-                    yield reporter.unknown(join(path, name), target, id_)
+                if (id_ := item.get(name)) is not None:
+                    yield from reporter.one(join(path, name), target, id_)
     for section, many in _MANY.items():
         for path, item in tree.items(section):
             for name, target in many:
@@ -137,12 +137,16 @@ class _Reporter:
     def ids(self, section: str) -> Collection[str]:
         return self._tree.ids.get(section, frozenset())
 
+    def one(self, path: str, section: str, id_: str) -> Iterator[Fault]:
+        if id_ not in self.ids(section) and section not in self._tree.broken:
+            yield self.unknown(path, section, id_)
+
     def missing(self, path: str, section: str, values: Collection[str]) -> Iterator[Fault]:
         known = self.ids(section)
         seen: set[str] = set()
         for index, id_ in enumerate(values):
             if id_ not in known:
-                yield self.unknown(join(path, index), section, id_)
+                yield from self.one(join(path, index), section, id_)
             elif id_ in seen:
                 yield warning(
                     join(path, index), "repeated_value", f"`{id_}` stands here twice.", "once"
@@ -168,7 +172,6 @@ class _Reporter:
         if not slash and not whole:
             yield Fault(path, "bad_market", f"`{market}` is no market.", form)
             return
-        if region not in self.ids("regions"):
-            yield self.unknown(path, "regions", region)
-        if slash and segment not in self.ids("segments"):
-            yield self.unknown(path, "segments", segment)
+        yield from self.one(path, "regions", region)
+        if slash:
+            yield from self.one(path, "segments", segment)

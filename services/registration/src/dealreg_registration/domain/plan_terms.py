@@ -218,7 +218,9 @@ def check_named_accounts(tree: PlanTree, registrable: RegistrableDomain) -> Iter
                 break
         if not item.get("excluded") and item.get("direct_owner") is None:
             yield warning(
-                path, "no_direct_owner", f"Nobody is told of claims on `{item['id']}`: no direct_owner."
+                path,
+                "no_direct_owner",
+                f"Nobody is told of claims on `{item['id']}`: no direct_owner.",
             )
 
 

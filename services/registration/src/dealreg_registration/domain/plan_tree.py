@@ -33,7 +33,8 @@ class Known:
 class PlanTree:
     """``sections`` hold (index in the document, item) of the well-formed items; ``ids`` the ids of all.
 
-    ``programme`` is None where it has faults; ``policy`` has every default filled in.
+    ``programme`` is None where it has faults; ``policy`` has every default filled in. ``broken`` sections
+    are no lists at all: nothing can be said about what refers to them.
     """
 
     sections: Mapping[str, Sequence[tuple[int, Item]]]
@@ -42,6 +43,7 @@ class PlanTree:
     policy: Item
     regions_of: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Country or subdivision -> the regions it belongs to, wholly or (a country) in part."""
+    broken: frozenset[str] = frozenset()
 
     def items(self, section: str) -> Iterator[tuple[str, Item]]:
         """Each item with its JSON pointer."""
@@ -85,6 +87,7 @@ def tree_of(
         programme if isinstance(programme, dict) and ("programme", None) not in faulty else None,
         _filled(known.policy, policy if sound and isinstance(policy, dict) else {}),
         _regions_of(sections.get("regions", ())),
+        frozenset(name for name, index in faulty if index is None),
     )
 
 
