@@ -58,7 +58,7 @@ def read_plan(raw: bytes | str) -> Reading:
     except ValidationError as error:
         for shape in error.errors(include_url=False):
             places.append(shape["loc"])
-            faults.append(_fault(shape, tree))
+            faults.append(_fault(shape))
     if faults:
         document = None
     return Reading(document, tree, faults, frozenset(_item(place) for place in places))
@@ -86,7 +86,7 @@ def _unstorable(value: Any, path: str) -> list[Fault]:
     return []
 
 
-def _fault(shape: Mapping[str, Any], tree: Any) -> Fault:
+def _fault(shape: Mapping[str, Any]) -> Fault:
     place = shape["loc"]
     kind = shape["type"]
     path = join("", *place)

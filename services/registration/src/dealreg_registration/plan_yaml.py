@@ -1,8 +1,9 @@
 """Reads the text of a plan, YAML or JSON, into plain lists and objects, and refuses what is ambiguous.
 
 YAML is read from the parser's events, never by a loader that can make Python objects. Plain words mean
-what people expect: only true, false, null, whole and decimal numbers are special, so the country ``NO`` is
-Norway and dates stay texts. A key given twice, anchors, aliases, tags and a second document are faults.
+what people expect: only true, false, null, whole and decimal numbers are special, so the country ``NO``
+is Norway and dates stay texts. A key given twice, anchors, aliases, tags and a second document are
+faults.
 """
 
 import json

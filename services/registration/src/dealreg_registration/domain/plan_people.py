@@ -1,4 +1,4 @@
-"""Checks of a plan's people: the ladder is complete, everybody can be reached, nobody erased comes back."""
+"""Checks of a plan's people: the ladder is complete, all can be reached, nobody erased comes back."""
 
 from collections.abc import Iterator
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 
 from dealreg_registration.domain.identity import external_key, name_keys
 from dealreg_registration.domain.plan_fault import Fault, join, listed, nearest, warning
@@ -60,7 +61,7 @@ def check_segments(tree: PlanTree) -> Iterator[Fault]:
                 continue
             bands.append((low or Decimal(0), high, segment["id"], path))
         bands.sort(key=lambda band: (band[0], band[2]))
-        for (_, high, id_, _), (low, _, other, path) in zip(bands, bands[1:], strict=False):
+        for (_, high, id_, _), (low, _, other, path) in pairwise(bands):
             if high is None or low <= high:
                 yield Fault(
                     path,

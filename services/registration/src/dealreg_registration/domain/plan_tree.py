@@ -33,8 +33,8 @@ class Known:
 class PlanTree:
     """``sections`` hold (index in the document, item) of the well-formed items; ``ids`` the ids of all.
 
-    ``programme`` is None where it has faults; ``policy`` has every default filled in. ``broken`` sections
-    are no lists at all: nothing can be said about what refers to them.
+    ``programme`` is None where it has faults; ``policy`` has every default filled in. ``broken``
+    sections are no lists at all: nothing can be said about what refers to them.
     """
 
     sections: Mapping[str, Sequence[tuple[int, Item]]]
