@@ -1,0 +1,137 @@
+"""Makes the sums again from the log, while the service may go on running.
+
+The log is read into a file first, outside any transaction. Then one transaction empties the tables and
+applies to them exactly the events that the consumers have applied so far (their versions stand in the
+inbox, which stays as it is), looks at all markets, and tells only what differs from what was told last.
+Whoever reads sees the state before or after, never between.
+"""
+
+import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import IO, Any
+
+from sqlalchemy import Connection, select
+
+from dealreg_coverage import store
+from dealreg_coverage.consumers import PROJECTIONS, group
+from dealreg_coverage.handlers.assess import assess_all
+from dealreg_coverage.handlers.desk import Cause, Desk
+from dealreg_coverage.tables import FROM_THE_LOG, INBOX
+from dealreg_shared.bus.port import Bus, Delivery
+from dealreg_shared.contracts.catalogue import EventUnreadable, decode
+from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.db import Database, app_now
+
+GROUP = "coverage-rebuild"
+
+_BATCH = 1000
+_WAIT_SECONDS = 1.0
+_HEADER = struct.Struct(">IqI")  # partition, offset, length of the value
+
+Key = tuple[str, str]
+"""Topic and key."""
+
+
+class LogIncomplete(Exception):
+    """The log does not hold what was applied from it, so nothing was changed."""
+
+
+async def rebuild(database: Database, bus: Bus, desk: Desk) -> int:
+    """Returns how many events were applied. Raises ``LogIncomplete``; then nothing has changed."""
+    with ExitStack() as stack:
+        logs = {topic: stack.enter_context(tempfile.TemporaryFile()) for topic in PROJECTIONS}
+        for topic, log in logs.items():
+            await _read_log(bus, topic, log)
+        return await database.write(lambda conn: _apply(conn, desk, logs))
+
+
+async def _read_log(bus: Bus, topic: str, log: IO[bytes]) -> None:
+    """Append all messages of a topic to a file, in log order."""
+    async with bus.subscribe(f"{GROUP}-{topic.removeprefix('dealreg.')}", [topic]) as subscription:
+        await subscription.seek_to_beginning()
+        while True:
+            deliveries = await subscription.fetch(_BATCH, _WAIT_SECONDS)
+            if not deliveries and await subscription.lag() == 0:
+                return
+            for delivery in deliveries:
+                _write(log, delivery)
+            last = {delivery.position.partition: delivery.position for delivery in deliveries}
+            await subscription.commit(list(last.values()))
+
+
+def _apply(conn: Connection, desk: Desk, logs: dict[str, IO[bytes]]) -> int:
+    store.one_writer(conn)
+    quiet = replace(desk, quiet=True)
+    for table in FROM_THE_LOG:
+        conn.execute(table.delete())
+    applied = 0
+    for topic, log in logs.items():
+        wanted = _applied_versions(conn, topic)
+        done: dict[str, int] = {}
+        for event in _events(conn, topic, log):
+            key = event.partitionkey
+            if event.keyversion != done.get(key, 0) + 1 or event.keyversion > wanted.get(key, 0):
+                continue
+            done[key] = event.keyversion
+            handler = PROJECTIONS[topic].get(event.type)
+            if handler is not None:
+                handler(quiet, conn, event)
+                applied += 1
+        _complete(topic, wanted, done)
+    assess_all(conn, desk, app_now(conn), Cause.by_itself("made again from the log"))
+    return applied
+
+
+def _complete(topic: str, wanted: dict[str, int], done: dict[str, int]) -> None:
+    missing = sorted(key for key, version in wanted.items() if done.get(key, 0) < version)
+    if missing:
+        first = missing[0]
+        raise LogIncomplete(
+            f"{topic}: {len(missing)} key(s) lack events in the log; of {first} it has "
+            f"{done.get(first, 0)}, but {wanted[first]} were applied"
+        )
+
+
+def _applied_versions(conn: Connection, topic: str) -> dict[str, int]:
+    rows = conn.execute(
+        select(INBOX.key.c.key, INBOX.key.c.version).where(
+            INBOX.key.c.consumer == group(topic), INBOX.key.c.topic == topic
+        )
+    )
+    return {key: int(version) for key, version in rows}
+
+
+def _mended(conn: Connection, topic: str) -> dict[tuple[int, int], bytes]:
+    """Events that were parked and then mended by hand, by position: the mended text counts."""
+    aside = INBOX.aside
+    rows = conn.execute(
+        select(aside.c.partition, aside.c.offset, aside.c.body).where(
+            aside.c.consumer == group(topic),
+            aside.c.topic == topic,
+            aside.c.resolved_at.is_not(None),
+            aside.c.body.is_not(None),
+        )
+    )
+    return {(partition, int(offset)): body for partition, offset, body in rows}
+
+
+def _events(conn: Connection, topic: str, log: IO[bytes]) -> Iterator[Event[Any]]:
+    """The readable events of a log. One that cannot be read was never applied, or was mended."""
+    mended = _mended(conn, topic)
+    log.seek(0)
+    while header := log.read(_HEADER.size):
+        partition, offset, length = _HEADER.unpack(header)
+        value = log.read(length)
+        try:
+            yield decode(mended.get((partition, offset), value))
+        except EventUnreadable:
+            continue
+
+
+def _write(log: IO[bytes], delivery: Delivery) -> None:
+    value = delivery.message.value or b""
+    log.write(_HEADER.pack(delivery.position.partition, delivery.position.offset, len(value)))
+    log.write(value)
