@@ -1,6 +1,7 @@
 """A served service as its operator sees it: exit codes, a clean stop, and one that cannot be delayed."""
 
 import asyncio
+import json
 import signal
 import socket
 import sys
@@ -153,9 +154,12 @@ async def test_asked_to_stop_it_answers_what_runs_and_ends_well(
         served.process.send_signal(number)
         assert (await slow).text == "done"
 
-    code, _ = await served.end()
+    code, errors = await served.end()
 
     assert code == 0
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert "stopping" in [line["event"] for line in lines]
+    assert {line["level"] for line in lines} == {"info"}
     assert [line.split(" ")[0] for line in served.printed] == [
         "migrated",
         "started",

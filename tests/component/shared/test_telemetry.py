@@ -76,6 +76,7 @@ async def test_a_callers_correlation_id_is_used_and_returned(
 
     assert response.json() == ["order-7", TRACE]
     assert response.headers["x-correlation-id"] == "order-7"
+    assert response.headers["x-content-type-options"] == "nosniff"
     assert correlation_id.get() is None
 
 

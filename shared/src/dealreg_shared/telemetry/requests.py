@@ -20,6 +20,9 @@ _DURATION = metrics.histogram(
     "status",
 )
 
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+"""An answer that repeats what somebody filed must never be taken for a page."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -50,7 +53,7 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), header]
+                message["headers"] = [*message.get("headers", ()), header, _NO_SNIFFING]
             await send(message)
 
         tokens = correlation.correlation_id.set(current), correlation.traceparent.set(parent)

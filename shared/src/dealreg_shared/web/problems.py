@@ -2,22 +2,26 @@
 
 A problem names the rule that was broken, and for a body each field as a JSON pointer (RFC 6901). It
 never repeats what the caller sent and never tells how the program is made. An unforeseen exception
-becomes a 500 that carries nothing but the correlation id; its traceback goes to the log.
+becomes a 500 that carries nothing but the correlation id, and a database that is away a 503; the
+traceback goes to the log.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from socket import gaierror
 from typing import Any, Final
 
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dealreg_shared.db.faults import is_transient
 from dealreg_shared.telemetry import correlation_id, get_logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -105,13 +109,32 @@ class Unforeseen:
             if isinstance(error, Problem) and not started:
                 await error.response()(scope, receive, send)
                 return
-            endpoint = getattr(scope.get("endpoint"), "__qualname__", None)
+            away = _database_away(error)
             get_logger(__name__).exception(
-                "request failed", method=scope["method"], endpoint=endpoint
+                "database unavailable" if away else "request failed",
+                method=scope["method"],
+                endpoint=getattr(scope.get("endpoint"), "__qualname__", None),
             )
             if started:
                 raise  # half an answer is out: the server must cut the connection
-            await _internal().response()(scope, receive, send)
+            answer = _unavailable() if away else _internal()
+            await answer.response()(scope, receive, send)
+
+
+def _database_away(error: Exception) -> bool:
+    """Whether the same request may succeed later. A missing file, say, is an ``OSError`` of our own."""
+    kinds = (SQLAlchemyError, ConnectionError, TimeoutError, gaierror)
+    return isinstance(error, kinds) and is_transient(error)
+
+
+def _unavailable() -> Problem:
+    return Problem(
+        503,
+        "database-unavailable",
+        "Try again in a moment",
+        "The database does not answer now. Repeat the request with the same idempotency key.",
+        headers={"retry-after": "2"},
+    )
 
 
 def _internal() -> Problem:
