@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
-from dealreg_shared.db.migrate import migrate
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -22,11 +21,13 @@ from dealreg_shared.auth import Authenticator
 from dealreg_shared.bus.port import Bus
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
-from dealreg_shared.outbox import Relay
+from dealreg_shared.db.migrate import migrate
+from dealreg_shared.outbox import Outbox, Relay
 from dealreg_shared.runtime import Service
 from dealreg_shared.web.app import new_app
 
 NAME = "notifier"
+SOURCE = "/dealreg/notifier"
 
 
 def make_database(settings: NotifierSettings, now: Callable[[], datetime] = utc_now) -> Database:
@@ -38,7 +39,7 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
     """The whole service. ``now`` is its business clock on SQLite; access keys expire in real time."""
     database = make_database(settings, now)
     wording = Wording(settings.notifier_language)
-    outbox = tables.outbox_writer(settings.programme)
+    outbox = Outbox(tables.outbox, SOURCE, settings.programme)
     desk = Desk(wording=wording, channels=channels(settings), outbox=outbox)
     postman = Postman(
         database=database,

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import store, tables
+from dealreg_notifier import directory, tables
 from dealreg_notifier.channels.port import Channel
 from dealreg_notifier.wording import Wording
 from dealreg_shared.ids import new_id
@@ -60,8 +60,8 @@ class Desk:
         """Write the notices and their intents. A draft whose facts lack something is an error."""
         if not drafts:
             return
-        programme = store.programme(conn)
-        contacts = store.contacts(conn, {draft.recipient for draft in drafts}, PARTNER)
+        programme = directory.programme(conn)
+        contacts = directory.contacts(conn, {draft.recipient for draft in drafts}, PARTNER)
         notifications: list[dict[str, Any]] = []
         deliveries: list[dict[str, Any]] = []
         for draft in drafts:

@@ -6,6 +6,7 @@ and once for HTML, so no sentence is written twice. Must not touch the database.
 """
 
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -19,6 +20,8 @@ from markupsafe import Markup
 from dealreg_notifier.domain.moments import NOTICEABLE, moment, span
 
 Facts = Mapping[str, Any]
+
+MAIL_WIDTH = 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Wording:
 
     def mail_text(self, kind: str, facts: Facts, name: str | None) -> str:
         """The text part of a mail. ``name`` is the reader's, for the greeting."""
-        body = _tidy(_block(self._text, kind, "body", facts))
+        body = _wrap(_tidy(_block(self._text, kind, "body", facts)))
         return _tidy(self._page(self._text, "mail.txt.j2", facts, name, "", body)) + "\n"
 
     def mail_html(self, kind: str, facts: Facts, name: str | None, title: str) -> str:
@@ -111,3 +114,17 @@ def _tidy(text: str) -> str:
     """Paragraphs parted by one blank line, no blanks at line ends."""
     lines = "\n".join(line.rstrip() for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", lines).strip()
+
+
+def _wrap(text: str) -> str:
+    """Lines of a mail's usual width; what is too long for one line stays whole."""
+    return "\n".join(
+        textwrap.fill(
+            line,
+            MAIL_WIDTH,
+            subsequent_indent="  " if line.startswith("- ") else "",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.splitlines()
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import store
+from dealreg_notifier import directory, store
 from dealreg_notifier.domain.ladder import Rung, climb, settle
 from dealreg_notifier.handlers import ladder
 from dealreg_notifier.notices import Desk, Draft, partner
@@ -57,7 +57,7 @@ def conflict_opened(conn: Connection, event: Event[Any], desk: Desk) -> None:
         conn, event, claims, names, OPEN, {"opened_at": format_instant(data.opened_at)}
     )
     if case.rungs:
-        unknown = store.erased(conn, [rung.person_id for rung in case.rungs])
+        unknown = directory.erased(conn, [rung.person_id for rung in case.rungs])
         change = climb(case.rungs, case.opened_at, None, now, unknown)
         store.put_deadlines(conn, case.conflict_id, case.generation, case.rungs, now)
         store.set_levels(conn, {case.conflict_id: change.level})
@@ -172,8 +172,10 @@ def _rows(
     ]
 
 
-def _names(conn: Connection, plan_number: int, claims: Sequence[Mapping[str, Any]]) -> store.Names:
-    return store.names(
+def _names(
+    conn: Connection, plan_number: int, claims: Sequence[Mapping[str, Any]]
+) -> directory.Names:
+    return directory.names(
         conn,
         plan_number,
         lines=[claim["product_line"] for claim in claims],
@@ -185,7 +187,7 @@ def _parties(
     conn: Connection,
     event: Event[Any],
     claims: Iterable[Mapping[str, Any]],
-    names: store.Names,
+    names: directory.Names,
     kind: str,
     facts: Mapping[str, Any],
 ) -> list[Draft]:
@@ -193,7 +195,7 @@ def _parties(
     by_partner: dict[str, list[Mapping[str, Any]]] = {}
     for claim in claims:
         by_partner.setdefault(claim["partner_id"], []).append(claim)
-    spellings = store.spellings(
+    spellings = directory.spellings(
         conn, [claim["registration_id"] for own in by_partner.values() for claim in own]
     )
     drafts = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import store
+from dealreg_notifier import directory
 from dealreg_notifier.notices import Desk, Draft, partner
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.envelope import Event
@@ -30,7 +30,7 @@ def lines_added(conn: Connection, event: Event[Any], desk: Desk) -> None:
 def registration_amended(conn: Connection, event: Event[Any], desk: Desk) -> None:
     """An edit that decides nothing is the editor's own affair: nobody is told."""
     data = event.data
-    store.put_filing(conn, data.registration_id, data.partner_id, data.account_name)
+    directory.put_filing(conn, data.registration_id, data.partner_id, data.account_name)
     if data.claims:
         _decided(conn, event, desk, "amended", {"changed": list(data.changed)})
 
@@ -40,7 +40,7 @@ def _decided(
 ) -> None:
     data = event.data
     targets = _targets(data.claims)
-    names = store.names(
+    names = directory.names(
         conn,
         data.plan_number,
         lines=[claim.product_line for claim in data.claims],
@@ -49,7 +49,7 @@ def _decided(
             *[target.id for target, _ in targets if target.kind == "partner" and target.id],
         ],
     )
-    store.put_filing(conn, data.registration_id, data.partner_id, data.account_name)
+    directory.put_filing(conn, data.registration_id, data.partner_id, data.account_name)
     drafts = [
         Draft(
             kind="decision",
@@ -99,7 +99,7 @@ def _targets(claims: Sequence[ClaimDecided]) -> list[tuple[ReferralTarget, list[
     return list(found.values())
 
 
-def _claim(claim: ClaimDecided, names: store.Names) -> dict[str, Any]:
+def _claim(claim: ClaimDecided, names: directory.Names) -> dict[str, Any]:
     until = claim.protected_until
     return {
         "line": names.line(claim.product_line),
@@ -109,7 +109,7 @@ def _claim(claim: ClaimDecided, names: store.Names) -> dict[str, Any]:
     }
 
 
-def _named_account(event: Event[Any], names: store.Names) -> list[Draft]:
+def _named_account(event: Event[Any], names: directory.Names) -> list[Draft]:
     data = event.data
     claims = [claim for claim in data.claims if claim.outcome in STANDING]
     if data.owner.kind != "co_sell" or data.owner.direct_id is None or not claims:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import store
+from dealreg_notifier import directory, store
 from dealreg_notifier.notices import Desk, Draft, partner
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.envelope import Event
@@ -17,7 +17,9 @@ from dealreg_shared.db import app_now
 def registration_ended(conn: Connection, event: Event[Any], desk: Desk) -> None:
     """Won, lost, withdrawn or revoked: the event's own name says which."""
     data = event.data
-    names = store.names(conn, data.plan_number, lines=[claim.product_line for claim in data.claims])
+    names = directory.names(
+        conn, data.plan_number, lines=[claim.product_line for claim in data.claims]
+    )
     store.move_claims(conn, {claim.claim_id: claim.to_state for claim in data.claims})
     draft = Draft(
         kind="registration_ended",
@@ -43,7 +45,7 @@ def claim_changed(conn: Connection, event: Event[Any], desk: Desk) -> None:
     """Expired, promoted, closed, superseded or released."""
     data = event.data
     claim = data.claim
-    names = store.names(conn, data.plan_number, lines=[claim.product_line])
+    names = directory.names(conn, data.plan_number, lines=[claim.product_line])
     store.move_claims(conn, {claim.claim_id: claim.to_state})
     draft = Draft(
         kind="claim_changed",

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from dealreg_notifier.directory import Names
 from dealreg_notifier.domain.ladder import Climb, Raised, Rung
 from dealreg_notifier.notices import Desk, Draft
-from dealreg_notifier.store import Case, Names
+from dealreg_notifier.store import Case
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.escalation import DeadlineBreached, EscalationRaised
 from dealreg_shared.outbox import Outgoing

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import deliveries, store
+from dealreg_notifier import deliveries, directory
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import app_now
 
@@ -14,7 +14,7 @@ ERASED = "the person was erased"
 def person_updated(conn: Connection, event: Event[Any]) -> None:
     """The latest value of a person wins."""
     data = event.data
-    store.put_person(
+    directory.put_person(
         conn,
         {
             "person_id": data.person_id,
@@ -32,7 +32,7 @@ def person_erased(conn: Connection, person_id: str) -> None:
 
     The id stays, so that a level of the ladder knows that this person cannot be told.
     """
-    store.put_person(
+    directory.put_person(
         conn,
         {
             "person_id": person_id,

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import store
+from dealreg_notifier import directory
 from dealreg_notifier.domain.plan_changes import changes, terms_by_partner
 from dealreg_notifier.notices import Desk, Draft, partner
 from dealreg_shared.contracts.base import format_instant
@@ -15,17 +15,17 @@ from dealreg_shared.db import app_now
 
 def plan_part(conn: Connection, event: Event[Any], _desk: Desk) -> None:
     data = event.data
-    store.put_part(conn, data.plan_number, data.part, data.section, list(data.items))
+    directory.put_part(conn, data.plan_number, data.part, data.section, list(data.items))
 
 
 def plan_published(conn: Connection, event: Event[Any], desk: Desk) -> None:
     """All parts are here: compare with the plan before, partner by partner."""
     data = event.data
-    sections = store.sections(conn, data.plan_number)
-    former = store.former_plan(conn, data.plan_number)
-    before = {} if former is None else terms_by_partner(store.sections(conn, former))
+    sections = directory.sections(conn, data.plan_number)
+    former = directory.former_plan(conn, data.plan_number)
+    before = {} if former is None else terms_by_partner(directory.sections(conn, former))
     after = terms_by_partner(sections)
-    store.put_plan(conn, data.plan_number, data.in_force_from, data.published_at, sections)
+    directory.put_plan(conn, data.plan_number, data.in_force_from, data.published_at, sections)
     drafts = [
         Draft(
             kind="plan_changes",

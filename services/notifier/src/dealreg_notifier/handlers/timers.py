@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import store
+from dealreg_notifier import directory, store
 from dealreg_notifier.domain.ladder import climb
 from dealreg_notifier.handlers import ladder
 from dealreg_notifier.notices import Desk, Draft
@@ -38,7 +38,7 @@ def fire_due(conn: Connection, desk: Desk) -> int:
 
 
 def _climb(conn: Connection, desk: Desk, cases: list[store.Case], now: datetime) -> None:
-    unknown = store.erased(conn, [rung.person_id for case in cases for rung in case.rungs])
+    unknown = directory.erased(conn, [rung.person_id for case in cases for rung in case.rungs])
     open_cases = [case for case in cases if case.closed_at is None]
     changes = [
         (case, climb(case.rungs, case.opened_at, case.level, now, unknown)) for case in open_cases
@@ -47,7 +47,7 @@ def _climb(conn: Connection, desk: Desk, cases: list[store.Case], now: datetime)
     claims = store.case_claims(conn, [case.conflict_id for case, _ in changes])
     events: list[Outgoing] = []
     drafts: list[Draft] = []
-    names: dict[int, store.Names] = {}
+    names: dict[int, directory.Names] = {}
     for plan_number in {case.plan_number for case, _ in changes}:
         own = [
             claim
@@ -55,7 +55,7 @@ def _climb(conn: Connection, desk: Desk, cases: list[store.Case], now: datetime)
             if case.plan_number == plan_number
             for claim in claims.get(case.conflict_id, ())
         ]
-        names[plan_number] = store.names(
+        names[plan_number] = directory.names(
             conn,
             plan_number,
             lines=[claim["product_line"] for claim in own],

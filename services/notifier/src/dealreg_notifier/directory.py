@@ -1,0 +1,219 @@
+"""Who and what things are called: people, partners, product lines, accounts as each partner spells them.
+
+Projections of other services' events, read when a notice is written. Functions of a connection, inside
+the caller's transaction. The only place that reads or writes a person's name or address.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, or_, select, update
+
+from dealreg_notifier import tables
+from dealreg_notifier.channels.port import Contact
+from dealreg_notifier.domain.plan_changes import Sections
+from dealreg_shared.inbox import NotYet
+
+NAMED_SECTIONS = ("product_lines", "partners")
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """A person to be told. ``unseen``: the people topic has not named this person yet."""
+
+    contact: Contact
+    unseen: bool = False
+
+    @property
+    def person_id(self) -> str:
+        return self.contact.person_id
+
+
+def contacts(
+    conn: Connection, recipients: Collection[str], prefix: str
+) -> dict[str, list[Reachable]]:
+    """Who stands behind each recipient: the contacts of a partner (``prefix`` + id), or a person.
+
+    Erased people are nobody.
+    """
+    table = tables.person
+    partners = {r.removeprefix(prefix) for r in recipients if r.startswith(prefix)}
+    staff = {r for r in recipients if not r.startswith(prefix)}
+    rows = conn.execute(
+        select(table).where(or_(table.c.partner_id.in_(partners), table.c.person_id.in_(staff)))
+    ).mappings()
+    found: dict[str, list[Reachable]] = {}
+    seen: set[str] = set()
+    for row in sorted(rows, key=lambda row: str(row["person_id"])):
+        seen.add(row["person_id"])
+        if row["erased"]:
+            continue
+        reachable = Reachable(Contact(row["person_id"], row["name"], row["email"]))
+        if row["partner_id"] in partners and "partner_contact" in row["roles"]:
+            found.setdefault(f"{prefix}{row['partner_id']}", []).append(reachable)
+        if row["person_id"] in staff:
+            found.setdefault(row["person_id"], []).append(reachable)
+    for person_id in staff - seen:
+        found[person_id] = [Reachable(Contact(person_id, None, None), unseen=True)]
+    return found
+
+
+def erased(conn: Connection, person_ids: Iterable[str | None]) -> set[str]:
+    """Which of these people can never be told anything again."""
+    wanted = {person_id for person_id in person_ids if person_id is not None}
+    if not wanted:
+        return set()
+    table = tables.person
+    query = select(table.c.person_id).where(table.c.person_id.in_(wanted), table.c.erased)
+    return set(conn.execute(query).scalars())
+
+
+def put_person(conn: Connection, values: Mapping[str, Any]) -> None:
+    """Insert or overwrite a person: the latest value wins."""
+    table = tables.person
+    mine = table.c.person_id == values["person_id"]
+    if not conn.execute(update(table).where(mine).values(values)).rowcount:
+        conn.execute(table.insert().values(values))
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeShown:
+    name: str
+    zone: str
+
+
+def programme(conn: Connection) -> ProgrammeShown:
+    """Name and time zone of the newest plan; before the first plan, UTC."""
+    table = tables.plan
+    row = conn.execute(
+        select(table.c.programme_name, table.c.time_zone).order_by(table.c.number.desc()).limit(1)
+    ).first()
+    return ProgrammeShown("Partner programme", "UTC") if row is None else ProgrammeShown(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a plan calls its product lines and partners."""
+
+    lines: Mapping[str, str]
+    partners: Mapping[str, str]
+
+    def line(self, line_id: str) -> str:
+        return self.lines.get(line_id, line_id)
+
+    def partner(self, partner_id: str) -> str:
+        return self.partners.get(partner_id, partner_id)
+
+
+def names(
+    conn: Connection,
+    plan_number: int,
+    *,
+    lines: Iterable[str] = (),
+    partners: Iterable[str] = (),
+) -> Names:
+    """Names for these ids. Raises ``NotYet`` while the plan's manifest has not arrived."""
+    arrived = select(tables.plan.c.number).where(tables.plan.c.number == plan_number)
+    if conn.execute(arrived).first() is None:
+        raise NotYet(f"plan {plan_number} has not arrived")
+    table = tables.plan_name
+    rows = conn.execute(
+        select(table.c.section, table.c.item_id, table.c.name).where(
+            table.c.plan_number == plan_number,
+            or_(
+                and_(table.c.section == "product_lines", table.c.item_id.in_(set(lines))),
+                and_(table.c.section == "partners", table.c.item_id.in_(set(partners))),
+            ),
+        )
+    ).all()
+    return Names(
+        {row.item_id: row.name for row in rows if row.section == "product_lines"},
+        {row.item_id: row.name for row in rows if row.section == "partners"},
+    )
+
+
+def put_part(conn: Connection, number: int, part: int, section: str, items: Any) -> None:
+    """Keep a part of a plan, and the names it gives."""
+    conn.execute(
+        tables.plan_part.insert().values(
+            plan_number=number, part=part, section=section, items=items
+        )
+    )
+    rows = [
+        {"plan_number": number, "section": section, "item_id": item["id"], "name": item["name"]}
+        for item in items
+        if section in NAMED_SECTIONS
+    ]
+    if rows:
+        conn.execute(tables.plan_name.insert(), rows)
+
+
+def sections(conn: Connection, number: int) -> dict[str, list[Mapping[str, Any]]]:
+    """All sections of a plan, from its parts."""
+    table = tables.plan_part
+    rows = conn.execute(
+        select(table.c.section, table.c.items)
+        .where(table.c.plan_number == number)
+        .order_by(table.c.part)
+    )
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for section, items in rows:
+        found.setdefault(section, []).extend(items)
+    return found
+
+
+def former_plan(conn: Connection, number: int) -> int | None:
+    """The number of the plan before this one."""
+    table = tables.plan
+    found = conn.execute(select(func.max(table.c.number)).where(table.c.number < number))
+    former: int | None = found.scalar_one()
+    return former
+
+
+def put_plan(
+    conn: Connection, number: int, in_force_from: datetime, published_at: datetime, parts: Sections
+) -> None:
+    """A plan is complete. Parts of plans older than the one before it are no longer needed."""
+    item = next(iter(parts.get("programme", ())), {})
+    former = former_plan(conn, number)
+    conn.execute(
+        tables.plan.insert().values(
+            number=number,
+            in_force_from=in_force_from,
+            published_at=published_at,
+            programme_name=item.get("name", "Partner programme"),
+            time_zone=item.get("time_zone", "UTC"),
+        )
+    )
+    if former is not None:
+        old = tables.plan_part
+        conn.execute(old.delete().where(old.c.plan_number < former))
+
+
+def put_filing(conn: Connection, registration_id: str, partner_id: str, account_name: str) -> None:
+    """Remember how the partner spelled the account."""
+    table = tables.filing
+    changed = conn.execute(
+        update(table)
+        .where(table.c.registration_id == registration_id)
+        .values(account_name=account_name)
+    ).rowcount
+    if not changed:
+        conn.execute(
+            table.insert().values(
+                registration_id=registration_id, partner_id=partner_id, account_name=account_name
+            )
+        )
+
+
+def spellings(conn: Connection, registration_ids: Iterable[str]) -> dict[str, str]:
+    """Registration id -> the account's name as its own partner filed it."""
+    table = tables.filing
+    rows = conn.execute(
+        select(table.c.registration_id, table.c.account_name).where(
+            table.c.registration_id.in_(set(registration_ids))
+        )
+    )
+    return {row.registration_id: row.account_name for row in rows}

@@ -1,0 +1,260 @@
+"""Mail through a real SMTP server: taken, put off, refused, unreachable, and a sender that dies."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.factories import notifier as make
+from tests.factories.notifier import MANAGER, MailServer, World
+
+from dealreg_notifier.channels.email import EmailChannel
+from dealreg_notifier.channels.port import Refused
+from dealreg_notifier.tables import metadata
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def mail() -> AsyncIterator[MailServer]:
+    async with make.mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
+    async with make.world(
+        tmp_path, **make.mail_settings(mail), notifier_delivery_attempts=4
+    ) as made:
+        await made.others.people()
+        await made.others.plan()
+        await made.settle()
+        mail.messages.clear()
+        yield made
+
+
+async def open_case(world: World) -> None:
+    await world.others.say("conflict.opened", make.opened())
+    await world.settle()
+
+
+async def deliveries(world: World, **query: str) -> list[dict[str, Any]]:
+    admin = await world.others.key("admin")
+    while await world.service.drain():
+        pass
+    answer = await world.http.get("/v1/deliveries", headers=admin, params=query)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+async def test_a_mail_has_both_parts_and_names_its_reader(world: World, mail: MailServer) -> None:
+    await open_case(world)
+    (message,) = mail.to(MANAGER)
+    assert message["To"] == "Mia Example <mia@example.com>"
+    assert message["From"] == "Partner desk <desk@example.org>"
+    assert str(message["Subject"]).startswith("Decide by 2 Mar 2026 13:00 UTC (08:00 EST)")
+    assert message["Auto-Submitted"] == "auto-generated"
+    text, html = message.iter_parts()
+    assert text.get_content_type() == "text/plain"
+    assert "Hello Mia Example," in text.get_content()
+    assert html.get_content_type() == "text/html"
+    assert "Hello Mia Example," in html.get_content()
+    delivered = [d for d in await deliveries(world, state="delivered") if d["recipient"] == MANAGER]
+    assert [delivery["attempts"] for delivery in delivered] == [1]
+
+
+async def test_every_contact_of_a_partner_is_written_to(world: World, mail: MailServer) -> None:
+    second = make.person("arne", "partner_contact", partner_id="acme")
+    await world.others.say("person.updated", second, "arne")
+    await world.settle()
+    await world.others.say("registration.filed", make.filed("reg_a", "acme"))
+    await world.settle()
+    assert len(mail.to("anna")) == len(mail.to("arne")) == 1
+    assert mail.to("rob") == []
+
+
+async def test_a_451_is_tried_again_with_the_same_message_id(
+    world: World, mail: MailServer
+) -> None:
+    mail.answers = ["451 4.7.1 greylisted, try later"]
+    await world.others.say("conflict.opened", make.opened(claims=()))
+    await world.settle()
+    (waiting,) = await deliveries(world, state="pending")
+    assert (waiting["recipient"], waiting["attempts"]) == (MANAGER, 1)
+    assert waiting["error"].startswith("SMTP 451")
+    await world.at(timedelta(seconds=29))
+    assert mail.to(MANAGER) == []
+    await world.at(timedelta(seconds=30))
+    (message,) = mail.to(MANAGER)
+    assert message["Message-ID"] == f"<{waiting['id']}@example.org>"
+    await world.at(timedelta(hours=1))
+    assert len(mail.to(MANAGER)) == 1
+
+
+async def test_a_550_is_put_aside_at_once_shown_and_replayed(
+    world: World, mail: MailServer
+) -> None:
+    mail.answers = ["550 5.1.1 <mia@example.com> no such user"]
+    await world.others.say("conflict.opened", make.opened(claims=()))
+    await world.settle()
+    (dead,) = await deliveries(world, state="dead")
+    assert dead["recipient"] == MANAGER
+    assert dead["attempts"] == 1
+    assert "SMTP 550" in dead["error"]
+    assert "mia@example.com" not in dead["error"]
+    failed = [e for e in await world.events() if e.type == "dealreg.notification.failed.v1"]
+    assert [(e.data.recipient_id, e.data.attempts, e.data.channel) for e in failed] == [
+        (MANAGER, 1, "email")
+    ]
+    assert "no such user" not in failed[0].data.error
+    await world.at(timedelta(days=2))
+    assert f"<{dead['id']}@example.org>" not in [m["Message-ID"] for m in mail.messages]
+
+    admin = await world.others.key("admin")
+    await world.settle()
+    answer = await world.http.post(f"/v1/deliveries/{dead['id']}/replay", headers=admin)
+    assert (answer.status_code, answer.json()["state"]) == (200, "pending")
+    await world.settle()
+    assert f"<{dead['id']}@example.org>" in [m["Message-ID"] for m in mail.messages]
+    again = await world.http.post(f"/v1/deliveries/{dead['id']}/replay", headers=admin)
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/delivery-not-dead")
+
+
+async def test_an_unreachable_server_is_retried_until_the_attempts_are_spent(
+    tmp_path: Path,
+) -> None:
+    async with make.mail_server() as gone:
+        settings = make.mail_settings(gone)
+    async with make.world(tmp_path, **settings, notifier_delivery_attempts=3) as world:
+        await world.others.people()
+        await world.others.plan()
+        await world.others.say(
+            "conflict.opened", make.opened(claims=(), people=(MANAGER, None, None))
+        )
+        await world.settle()
+        mine = [d for d in await deliveries(world) if d["recipient"] == MANAGER]
+        assert [(d["state"], d["attempts"]) for d in mine] == [("pending", 1)]
+        assert "cannot be reached" in mine[0]["error"]
+        await world.at(timedelta(seconds=30))
+        await world.at(timedelta(seconds=90))
+        mine = [d for d in await deliveries(world) if d["recipient"] == MANAGER]
+        assert [(d["state"], d["attempts"]) for d in mine] == [("dead", 3)]
+        headers = await world.others.key("partner_manager", person_id=MANAGER)
+        await world.settle()
+        assert len(await world.inbox(headers)) == 1
+
+
+async def test_a_sender_that_dies_after_sending_sends_again_with_the_same_id(
+    world: World, mail: MailServer
+) -> None:
+    """Killed between the server's 250 and the record: nothing is written, the lease runs out."""
+    taken, answered = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold() -> None:
+        loop.call_soon_threadsafe(taken.set)
+        answered.wait(10)
+
+    mail.after_taking = hold
+    await world.others.say("conflict.opened", make.opened(claims=()))
+    while await world.service.drain():
+        pass
+    sending = asyncio.create_task(world.service.extras["postman"].deliver_due())
+    await taken.wait()
+    sending.cancel()
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    mail.after_taking = None
+    (lost,) = await deliveries(world, state="sending")
+    assert (lost["recipient"], lost["attempts"]) == (MANAGER, 1)
+    await world.at(timedelta(seconds=299))
+    assert len(mail.to(MANAGER)) == 1
+    await world.at(timedelta(seconds=300))
+    first, second = mail.to(MANAGER)
+    assert first["Message-ID"] == second["Message-ID"] == f"<{lost['id']}@example.org>"
+    (done,) = [d for d in await deliveries(world, state="delivered") if d["id"] == lost["id"]]
+    assert done["attempts"] == 2
+
+
+async def test_a_result_that_comes_after_the_lease_is_not_written(
+    world: World, mail: MailServer
+) -> None:
+    await world.others.say("conflict.opened", make.opened(claims=()))
+    while await world.service.drain():
+        pass
+    postman = world.service.extras["postman"]
+    (stale,) = await world.service.database.write(postman._claim)
+    await world.at(timedelta(seconds=300))
+    assert len(mail.to(MANAGER)) == 1
+    await world.service.database.write(
+        lambda conn: postman.record(conn, stale, Refused("too late"))
+    )
+    (done,) = [d for d in await deliveries(world) if d["id"] == stale.delivery_id]
+    assert (done["state"], done["attempts"], done["error"]) == ("delivered", 2, None)
+
+
+async def test_erasing_a_person_stops_what_is_unsent_and_forgets_the_address(
+    world: World, mail: MailServer
+) -> None:
+    mail.answers = ["451 try later"]
+    await world.others.say("conflict.opened", make.opened(claims=()))
+    await world.settle()
+    (waiting,) = await deliveries(world, state="pending")
+    assert waiting["recipient"] == MANAGER
+    await world.others.erase(MANAGER)
+    await world.at(MINUTE)
+    assert mail.to(MANAGER) == []
+    (stopped,) = [d for d in await deliveries(world) if d["id"] == waiting["id"]]
+    assert (stopped["state"], stopped["error"]) == ("cancelled", "the person was erased")
+    assert not await _mentions(world, "mia@example.com", "Mia Example")
+
+
+async def _mentions(world: World, *words: str) -> list[str]:
+    """Tables in which any of the words stands anywhere."""
+
+    def look(conn: Any) -> list[str]:
+        return [
+            table.name
+            for table in metadata.sorted_tables
+            for row in conn.execute(table.select())
+            if any(word in str(value) for value in row for word in words)
+        ]
+
+    return await world.service.database.read(look)
+
+
+async def test_without_a_mail_server_the_inbox_alone_tells(tmp_path: Path) -> None:
+    async with make.world(tmp_path) as world:
+        await world.others.people()
+        await world.others.plan()
+        await world.others.say("conflict.opened", make.opened())
+        await world.settle()
+        assert await deliveries(world) == []
+        headers = await world.others.key("partner_manager", person_id=MANAGER)
+        await world.settle()
+        assert len(await world.inbox(headers)) == 1
+
+
+async def test_a_person_without_an_address_gets_no_mail(world: World, mail: MailServer) -> None:
+    silent = make.PersonUpdated(
+        person_id=MANAGER, name="Mia", email=None, roles=("partner_manager",)
+    )
+    await world.others.say("person.updated", silent, MANAGER)
+    await world.settle()
+    await open_case(world)
+    assert [d for d in await deliveries(world) if d["recipient"] == MANAGER] == []
+
+
+async def test_several_messages_share_a_connection(world: World, mail: MailServer) -> None:
+    channel = world.service.extras["desk"].channels["email"]
+    assert isinstance(channel, EmailChannel)
+    await world.others.say("registration.filed", make.filed("reg_a", "acme"))
+    await open_case(world)
+    async with channel.session() as sender:
+        first = await sender._connected()  # type: ignore[attr-defined]
+        assert await sender._connected() is first  # type: ignore[attr-defined]

@@ -1,0 +1,439 @@
+"""Events as the other services would send them, a mail server that answers as it is told, and a notifier
+with its clock in the test's hand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from dealreg_notifier.app import build
+from dealreg_notifier.settings import NotifierSettings
+from dealreg_shared.auth import keys
+from dealreg_shared.bus.embedded import EmbeddedBus
+from dealreg_shared.bus.headers import event_headers, tombstone_headers
+from dealreg_shared.bus.port import Bus, Message
+from dealreg_shared.contracts.base import EventData, Market, Money
+from dealreg_shared.contracts.catalogue import ACCESS, CATALOGUE, ESCALATION, PEOPLE, decode, encode
+from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.contracts.people import AccessKeyUpdated, PersonUpdated, Role
+from dealreg_shared.contracts.plan import PlanPart, PlanPublished
+from dealreg_shared.contracts.registration import (
+    ClaimChange,
+    ClaimChanged,
+    ClaimDecided,
+    ClaimState,
+    ConflictClaim,
+    ConflictClosed,
+    ConflictOpened,
+    Deadline,
+    Owner,
+    RegistrationEnded,
+    RegistrationFiled,
+)
+from dealreg_shared.ids import new_event_id
+from dealreg_shared.runtime import Service
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+FOUR_HOURS, DAY = timedelta(hours=4), timedelta(hours=24)
+MARKET = Market(region="na-west", segment="smb")
+MANAGER, VP, CEO = "mia", "vic", "cleo"
+SECRET_ACCOUNT = "Rival spelling Ltd"
+
+
+class Clock:
+    """Time that stands still until the test moves it."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def to(self, offset: timedelta) -> None:
+        """``offset`` after the start."""
+        self.at = START + offset
+
+
+def plan_sections(**changed: Any) -> dict[str, list[dict[str, Any]]]:
+    """A small plan: two partners, one product line, New York time."""
+    sections: dict[str, list[dict[str, Any]]] = {
+        "programme": [
+            {"name": "Northwind Programme", "time_zone": "America/New_York", "currency": "USD"}
+        ],
+        "product_lines": [
+            {"id": "platform", "name": "Platform"},
+            {"id": "backup", "name": "Backup"},
+        ],
+        "tiers": [{"id": "gold", "name": "Gold", "rank": 1}],
+        "partners": [
+            {"id": "acme", "name": "Acme Corp", "tier": "gold", "segments": []},
+            {"id": "rival", "name": "Rival Inc", "tier": "gold", "segments": []},
+            {"id": "third", "name": "Third Ltd", "tier": "gold", "segments": []},
+        ],
+        "territories": [{"id": "t-west", "name": "West", "match": {"countries": ["US"]}}],
+        "assignments": [
+            {"id": "a1", "territory": "t-west", "partner": "acme", "role": "primary"},
+        ],
+        "policy": [{"protection_days": 90}],
+    }
+    return {**sections, **changed}
+
+
+def filed(
+    registration_id: str,
+    partner_id: str,
+    *claims: ClaimDecided,
+    account_name: str = "Contoso Ltd",
+    **changes: Any,
+) -> RegistrationFiled:
+    values: dict[str, Any] = {
+        "registration_id": registration_id,
+        "partner_id": partner_id,
+        "account_id": "acc_1",
+        "account_name": account_name,
+        "market": MARKET,
+        "plan_number": 1,
+        "filed_by": "partner",
+        "country": "US",
+        "subdivision": None,
+        "deal_type": "new",
+        "amount": Money(amount=Decimal("25000.00"), currency="USD"),
+        "amount_base": Decimal("25000.00"),
+        "close_date": date(2026, 6, 30),
+        "owner": Owner(kind="partner", partner_id="acme"),
+        "claims": claims or (decided(f"clm_{registration_id}"),),
+    }
+    return RegistrationFiled(**(values | changes))
+
+
+def decided(claim_id: str, outcome: ClaimState = "protected", **changes: Any) -> ClaimDecided:
+    values: dict[str, Any] = {
+        "claim_id": claim_id,
+        "product_line": "platform",
+        "place": 1,
+        "outcome": outcome,
+        "reasons": ("Your territory West covers this account.",),
+        "protected_from": START if outcome == "protected" else None,
+        "protected_until": START + timedelta(days=90) if outcome == "protected" else None,
+    }
+    return ClaimDecided(**(values | changes))
+
+
+def ended(registration_id: str, partner_id: str, **changes: Any) -> RegistrationEnded:
+    values: dict[str, Any] = {
+        "registration_id": registration_id,
+        "partner_id": partner_id,
+        "account_id": "acc_1",
+        "account_name": "Contoso Ltd",
+        "market": MARKET,
+        "plan_number": 1,
+        "at": START,
+        "amount_base": Decimal("25000.00"),
+        "protected": True,
+        "filed_at": START,
+        "claims": (
+            ClaimChange(
+                claim_id=f"clm_{registration_id}",
+                product_line="platform",
+                place=1,
+                from_state="protected",
+                to_state="won",
+            ),
+        ),
+    }
+    return RegistrationEnded(**(values | changes))
+
+
+def changed(
+    registration_id: str, partner_id: str, to_state: ClaimState, **changes: Any
+) -> ClaimChanged:
+    values: dict[str, Any] = {
+        "registration_id": registration_id,
+        "partner_id": partner_id,
+        "account_id": "acc_1",
+        "account_name": "Contoso Ltd",
+        "market": MARKET,
+        "plan_number": 1,
+        "claim": ClaimChange(
+            claim_id=f"clm_{registration_id}",
+            product_line="platform",
+            place=1,
+            from_state="protected",
+            to_state=to_state,
+        ),
+        "at": START,
+        "cause": "term_over",
+    }
+    return ClaimChanged(**(values | changes))
+
+
+def conflict_claim(
+    registration_id: str, partner_id: str, place: int, state: ClaimState = "contested"
+) -> ConflictClaim:
+    return ConflictClaim(
+        claim_id=f"clm_{registration_id}",
+        registration_id=registration_id,
+        partner_id=partner_id,
+        product_line="platform",
+        place=place,
+        state="protected" if place == 1 else state,
+    )
+
+
+def opened(
+    conflict_id: str = "cnf_1",
+    at: datetime = START,
+    people: Sequence[str | None] = (MANAGER, VP, CEO),
+    dues: Sequence[timedelta] = (FOUR_HOURS, DAY),
+    **changes: Any,
+) -> ConflictOpened:
+    roles: tuple[Any, ...] = ("partner_manager", "vp", "ceo")
+    values: dict[str, Any] = {
+        "conflict_id": conflict_id,
+        "kind": "overlap",
+        "account_id": "acc_1",
+        "account_name": SECRET_ACCOUNT,
+        "market": MARKET,
+        "plan_number": 1,
+        "opened_at": at,
+        "generation": 1,
+        "deadlines": tuple(
+            Deadline(
+                level=level,
+                role=roles[level - 1],
+                person_id=people[level - 1],
+                due_at=at + dues[level - 1] if level < 3 else None,
+            )
+            for level in (1, 2, 3)
+        ),
+        "claims": (conflict_claim("reg_a", "acme", 1), conflict_claim("reg_b", "rival", 2)),
+    }
+    return ConflictOpened(**(values | changes))
+
+
+def closed(
+    conflict_id: str = "cnf_1", at: datetime = START, level: int = 1, **changes: Any
+) -> ConflictClosed:
+    values: dict[str, Any] = {
+        "conflict_id": conflict_id,
+        "account_id": "acc_1",
+        "kind": "overlap",
+        "state": "withdrawn",
+        "closed_at": at,
+        "level": level,
+    }
+    return ConflictClosed(**(values | changes))
+
+
+def person(person_id: str, *roles: str, partner_id: str | None = None) -> PersonUpdated:
+    return PersonUpdated(
+        person_id=person_id,
+        name=f"{person_id.title()} Example",
+        email=f"{person_id}@example.com",
+        roles=roles,
+        partner_id=partner_id,
+    )
+
+
+class Publisher:
+    """The other services' side of the bus: counts each key's versions as their outboxes do."""
+
+    def __init__(self, bus: Bus, now: Callable[[], datetime]) -> None:
+        self._bus = bus
+        self._now = now
+        self._versions: dict[tuple[str, str], int] = {}
+
+    def event(self, name: str, data: EventData, key: str) -> Event[Any]:
+        """The next event of ``key``; ``name`` is such as ``conflict.opened``."""
+        type_ = f"dealreg.{name}.v1"
+        topic = CATALOGUE[type_].topic
+        version = self._versions.get((topic, key), 0) + 1
+        self._versions[topic, key] = version
+        return Event[CATALOGUE[type_].model](  # type: ignore[misc]
+            id=new_event_id(),
+            source="/dealreg/test",
+            type=type_,
+            subject=key,
+            time=self._now(),
+            programme="default",
+            partitionkey=key,
+            keyversion=version,
+            correlationid=f"cor-{name}-{version}",
+            data=data,
+        )
+
+    async def say(self, name: str, data: EventData, key: str = "acc_1") -> Event[Any]:
+        event = self.event(name, data, key)
+        topic = CATALOGUE[event.type].topic
+        await self._bus.publish(
+            [Message(topic, key, encode(event), event_headers(event.keyversion))]
+        )
+        return event
+
+    async def plan(self, number: int = 1, **changed: Any) -> None:
+        parts = list(plan_sections(**changed).items())
+        for part, (section, items) in enumerate(parts, start=1):
+            data = PlanPart(plan_number=number, part=part, section=section, items=tuple(items))
+            await self.say("plan.part", data, "default")
+        manifest = PlanPublished(
+            plan_number=number,
+            in_force_from=self._now(),
+            published_at=self._now(),
+            parts=len(parts),
+            content_hash="0" * 64,
+        )
+        await self.say("plan.published", manifest, "default")
+
+    async def people(self) -> None:
+        for someone in (
+            person(MANAGER, "partner_manager"),
+            person(VP, "vp"),
+            person(CEO, "ceo"),
+            person("anna", "partner_contact", partner_id="acme"),
+            person("rob", "partner_contact", partner_id="rival"),
+        ):
+            await self.say("person.updated", someone, someone.person_id)
+
+    async def erase(self, person_id: str) -> None:
+        version = self._versions.get((PEOPLE, person_id), 0) + 1
+        self._versions[PEOPLE, person_id] = version
+        await self._bus.publish([Message(PEOPLE, person_id, None, tombstone_headers(version))])
+
+    async def forget_keys(self) -> None:
+        """Tombstones for every key that was made here."""
+        for topic, key_id in [use for use in self._versions if use[0] == ACCESS]:
+            await self._bus.publish([Message(topic, key_id, None, tombstone_headers(2))])
+
+    async def key(
+        self, role: Role, *, partner_id: str | None = None, person_id: str | None = None
+    ) -> dict[str, str]:
+        """The request headers of a new API key."""
+        new = keys.new_key()
+        data = AccessKeyUpdated(
+            key_id=new.key_id,
+            key_hash=new.key_hash,
+            role=role,
+            partner_id=partner_id,
+            person_id=person_id,
+            expires_at=datetime.now(UTC) + timedelta(days=1),
+            requests_per_minute=10_000,
+        )
+        event = self.event("access.key-updated", data, new.key_id)
+        await self._bus.publish([Message(ACCESS, new.key_id, encode(event), event_headers(1))])
+        return {"authorization": f"Bearer {new.secret}"}
+
+
+@dataclass(slots=True)
+class MailServer:
+    """A real SMTP server. ``answers`` are given to the next messages instead of taking them."""
+
+    messages: list[EmailMessage] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    after_taking: Callable[[], None] | None = None
+    port: int = 0
+
+    async def handle_DATA(  # noqa: N802  (aiosmtpd's name)
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        if self.answers:
+            return self.answers.pop(0)
+        content = envelope.content
+        assert isinstance(content, bytes)
+        message = message_from_bytes(content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self.messages.append(message)
+        if self.after_taking is not None:
+            self.after_taking()
+        return "250 OK"
+
+    def to(self, person_id: str) -> list[EmailMessage]:
+        """Messages for one person, in order of arrival."""
+        return [mail for mail in self.messages if f"{person_id}@example.com" in mail["To"]]
+
+
+@asynccontextmanager
+async def mail_server() -> AsyncIterator[MailServer]:
+    server = MailServer()
+    controller = Controller(server, hostname="127.0.0.1", port=0)
+    await asyncio.to_thread(controller.start)
+    try:
+        assert controller.server is not None
+        server.port = controller.server.sockets[0].getsockname()[1]
+        yield server
+    finally:
+        await asyncio.to_thread(controller.stop)
+
+
+@dataclass(slots=True)
+class World:
+    """A notifier on its own, with the bus, the clock and the other services' side in the test's hand."""
+
+    service: Service
+    bus: EmbeddedBus
+    clock: Clock
+    others: Publisher
+    http: httpx.AsyncClient
+
+    async def settle(self) -> None:
+        """Until nothing moves: messages, timers, deliveries."""
+        while await self.service.drain():
+            pass
+        await self.service.tick()
+        while await self.service.drain():
+            pass
+
+    async def at(self, offset: timedelta) -> None:
+        """Move to ``offset`` after the start and let happen what is due."""
+        self.clock.to(offset)
+        await self.settle()
+
+    async def events(self) -> list[Event[Any]]:
+        """Everything that notifier has published, from the beginning."""
+        async with self.bus.subscribe(f"test-{new_event_id()}", [ESCALATION]) as subscription:
+            deliveries = await subscription.fetch(1_000, 0)
+        return [decode(delivery.message.value or b"") for delivery in deliveries]
+
+    async def inbox(self, headers: dict[str, str], **query: Any) -> list[dict[str, Any]]:
+        """The caller's notices, the oldest first."""
+        answer = await self.http.get("/v1/notifications", headers=headers, params=query)
+        assert answer.status_code == 200, answer.text
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items[::-1]
+
+
+@asynccontextmanager
+async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:
+    """A migrated notifier on SQLite and the embedded bus."""
+    clock = Clock()
+    bus = EmbeddedBus(folder / "bus.db")
+    configured = NotifierSettings(data_dir=folder, key_cache_seconds=0, **settings)
+    service = build(configured, bus=bus, now=clock)
+    await service.migrate()
+    transport = httpx.ASGITransport(app=service.app)
+    try:
+        async with (
+            service.open(),
+            httpx.AsyncClient(transport=transport, base_url="http://notifier") as http,
+        ):
+            yield World(service, bus, clock, Publisher(bus, clock), http)
+    finally:
+        await bus.close()
+
+
+def mail_settings(server: MailServer) -> dict[str, Any]:
+    return {
+        "notifier_smtp_host": "127.0.0.1",
+        "notifier_smtp_port": server.port,
+        "notifier_smtp_from": "Partner desk <desk@example.org>",
+        "notifier_smtp_timeout_seconds": 5.0,
+    }

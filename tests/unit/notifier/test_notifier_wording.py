@@ -1,0 +1,166 @@
+"""Every kind of notice in words: escaped where it is HTML, as it is where it is text."""
+
+import re
+from typing import Any
+
+import pytest
+
+from dealreg_notifier.wording import Wording
+
+BASE = {"zone": "America/New_York", "programme_name": "Northwind <Programme>"}
+AT = "2026-11-21T14:00:00.000000Z"
+EVIL = '<script>alert("x")</script> & Söhne'
+
+
+def rung(level: int, role: str, due_at: str | None = AT) -> dict[str, Any]:
+    return {"level": level, "role": role, "known": True, "due_at": due_at}
+
+
+CASE = {
+    "account": EVIL,
+    "conflict_id": "cnf_1",
+    "case_kind": "overlap",
+    "region": "na-west",
+    "segment": None,
+    "opened_at": AT,
+    "lines": ["Platform", "Backup"],
+}
+OWN = {"registration_id": "reg_1", "account": EVIL}
+LADDER = {
+    **CASE,
+    "opening": True,
+    "claims": [{"partner": "Acme", "line": "Platform", "state": "protected"}],
+    "turn": rung(2, "vp"),
+    "late_seconds": 59.0,
+    "since": AT,
+    "called": rung(2, "vp"),
+    "stands_in_for": None,
+    "missed": [],
+    "passed": [rung(1, "partner_manager")],
+}
+FACTS: dict[str, dict[str, Any]] = {
+    "case_closed": {
+        **CASE,
+        "state": "withdrawn",
+        "closed_at": AT,
+        "registrations": ["reg_1"],
+        "holding": True,
+    },
+    "case_open": {**CASE, "registrations": ["reg_1"], "holding": False},
+    "case_settled": {
+        **CASE,
+        "state": "decided",
+        "closed_at": AT,
+        "level": 2,
+        "role": "vp",
+        "overtaken": [rung(2, "vp")],
+        "breached": [rung(1, "partner_manager")],
+    },
+    "claim_changed": {
+        **OWN,
+        "claim_id": "clm_1",
+        "line": "Platform",
+        "from_state": "contested",
+        "to_state": "protected",
+        "at": AT,
+        "reasons": [EVIL],
+        "protected_from": AT,
+        "protected_until": AT,
+    },
+    "decision": {
+        **OWN,
+        "occasion": "filed",
+        "filed_by": "staff",
+        "plan_number": 1,
+        "claims": [
+            {"line": "Platform", "outcome": "protected", "reasons": [EVIL], "protected_until": AT}
+        ],
+    },
+    "ladder": LADDER,
+    "named_account": {
+        **CASE,
+        "partner": EVIL,
+        "registration_id": "reg_1",
+        "claims": [{"line": "Platform", "outcome": "open"}],
+    },
+    "partner_status": {"status": "suspended", "at": AT, "release_at": AT, "reason": EVIL},
+    "plan_changes": {
+        "plan_number": 2,
+        "in_force_from": AT,
+        "changes": [
+            {"kind": kind, "what": EVIL, "former": "a", "new": "b", "details": [EVIL]}
+            for kind in (
+                "listed",
+                "unlisted",
+                "tier",
+                "protection_days",
+                "segment_added",
+                "segment_removed",
+                "certified_added",
+                "certified_removed",
+                "territory_added",
+                "territory_removed",
+                "terms_changed",
+                "territory_changed",
+            )
+        ],
+    },
+    "referral": {"to": "partner", "account": EVIL, "lines": ["Platform"]},
+    "registration_ended": {
+        **OWN,
+        "result": "revoked",
+        "lines": ["Platform"],
+        "at": AT,
+        "protected": True,
+        "reason": EVIL,
+        "credited": False,
+    },
+}
+
+
+def test_every_kind_has_facts_here() -> None:
+    assert sorted(FACTS) == Wording("en").kinds()
+
+
+@pytest.mark.parametrize("kind", sorted(FACTS))
+def test_every_kind_reads_well_as_text_and_is_escaped_as_html(kind: str) -> None:
+    wording = Wording("en")
+    facts = {**BASE, **FACTS[kind]}
+    words = wording.words(kind, facts)
+    assert words.title
+    assert "\n" not in words.title
+    assert EVIL in f"{words.title}{words.text}"
+    assert "&lt;" not in words.text
+    assert not re.search(r"\n\n\n|[ \t]$|  ", words.text, re.MULTILINE), words.text
+    html = wording.mail_html(kind, facts, "<b>Ann</b>", words.title)
+    assert "<script>" not in html
+    assert "<b>Ann" not in html
+    assert "&lt;script&gt;" in html
+    assert "http" not in html.replace("http-equiv", "")
+    text = wording.mail_text(kind, facts, "Ann")
+    assert text.startswith("Hello Ann,\n\n")
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("kind", sorted(FACTS))
+def test_every_sentence_of_the_text_stands_in_the_html(kind: str) -> None:
+    wording = Wording("en")
+    facts = {**BASE, **FACTS[kind]}
+    html = re.sub(r"<[^>]+>", " ", wording.mail_html(kind, facts, None, "t"))
+    shown = " ".join(html.split())
+    for line in wording.words(kind, facts).text.splitlines():
+        for part in re.split(r": |^- ", line):
+            escaped = part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            assert " ".join(escaped.replace('"', "&#34;").split()) in shown
+
+
+def test_lateness_is_said_from_a_minute_on() -> None:
+    wording = Wording("en")
+    assert "late" not in wording.words("ladder", {**BASE, **LADDER}).text
+    late = wording.words("ladder", {**BASE, **LADDER, "late_seconds": 60.0})
+    assert "This notice is 1 min late" in late.text
+
+
+def test_a_fact_that_is_missing_is_an_error() -> None:
+    with pytest.raises(Exception, match="'account' is undefined"):
+        Wording("en").words("referral", {**BASE, "to": "partner", "lines": []})
