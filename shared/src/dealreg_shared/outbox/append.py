@@ -1,0 +1,201 @@
+"""Appends events to the outbox, in the transaction that decided them.
+
+The version of a key is taken under a row lock (of ``outbox_key_version``, or of the writer's own row),
+and the outbox row is inserted after it, so that within a key the order of ids is the order of versions.
+Must not publish anything: the relay does, after the commit.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zlib import crc32
+
+from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dealreg_shared.contracts.base import EventData
+from dealreg_shared.contracts.catalogue import CATALOGUE, TOPICS, encode
+from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.ids import new_event_id
+from dealreg_shared.outbox.tables import KEY_LENGTH, OutboxTables
+
+SHARDS = 16
+"""How many parts the outbox has. A key never changes its part."""
+
+MAX_BODY = 512 * 1024
+"""Bytes. Half of what Kafka takes; an event above it would stop all that stand behind it."""
+
+
+class EventTooLarge(Exception):
+    """An event is larger than the bus takes. It must be sent in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event as its writer knows it: id, version and time are added on appending."""
+
+    type: str
+    key: str
+    subject: str
+    data: EventData
+    correlation_id: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+
+def shard_of(key: str) -> int:
+    """The part of the outbox that ``key`` belongs to, the same for ever."""
+    return crc32(key.encode()) % SHARDS
+
+
+class Outbox:
+    """Writes events into one service's outbox tables."""
+
+    def __init__(self, tables: OutboxTables, source: str, programme: str) -> None:
+        """``source`` is the CloudEvents source, such as ``/dealreg/registration``."""
+        self.tables = tables
+        self._source = source
+        self._programme = programme
+
+    def append(self, conn: Connection, items: Sequence[Outgoing], at: datetime) -> list[Event[Any]]:
+        """Append ``items`` in their order, each with the next version of its key.
+
+        Raises KeyError for a type that the catalogue does not have, ``EventTooLarge``, and pydantic's
+        ValidationError for data that is not of the type's model.
+        """
+        if not items:
+            return []
+        last = self._advance(conn, [(_topic(item), item.key) for item in items])
+        events = self._events(items, at, last)
+        conn.execute(self.tables.outbox.insert(), [self._row(event, at) for event in events])
+        return events
+
+    def rows(
+        self,
+        items: Sequence[Outgoing],
+        at: datetime,
+        last_versions: Mapping[tuple[str, str], int],
+    ) -> list[dict[str, Any]]:
+        """The outbox rows of ``items``, for a writer that keeps the versions itself. Pure.
+
+        ``last_versions`` gives the last used version of each (topic, key), 0 or nothing for a new one.
+        The caller holds the lock under which it read them and inserts the rows before letting go.
+        """
+        return [self._row(event, at) for event in self._events(items, at, last_versions)]
+
+    def erase(self, conn: Connection, topic: str, keys: Sequence[str], at: datetime) -> None:
+        """Append a tombstone for each of ``keys``: on a compacted topic, what was known is gone."""
+        if not TOPICS[topic].compacted:
+            raise ValueError(f"{topic} is not compacted: nothing can be erased from it")
+        if not keys:
+            return
+        last = self._advance(conn, [(topic, key) for key in keys])
+        counted = _count(((topic, key) for key in keys), last)
+        conn.execute(
+            self.tables.outbox.insert(),
+            [
+                _outbox_row(topic, key, version, None, at)
+                for key, version in zip(keys, counted, strict=True)
+            ],
+        )
+
+    def _events(
+        self,
+        items: Sequence[Outgoing],
+        at: datetime,
+        last_versions: Mapping[tuple[str, str], int],
+    ) -> list[Event[Any]]:
+        versions = _count(((_topic(item), item.key) for item in items), last_versions)
+        return [
+            Event[CATALOGUE[item.type].model](  # type: ignore[misc]
+                id=new_event_id(),
+                source=self._source,
+                type=item.type,
+                subject=item.subject,
+                time=at,
+                programme=self._programme,
+                partitionkey=item.key,
+                keyversion=version,
+                correlationid=item.correlation_id,
+                causationid=item.causation_id,
+                traceparent=item.traceparent,
+                data=item.data,
+            )
+            for item, version in zip(items, versions, strict=True)
+        ]
+
+    @staticmethod
+    def _row(event: Event[Any], at: datetime) -> dict[str, Any]:
+        body = encode(event)
+        if len(body) > MAX_BODY:
+            raise EventTooLarge(
+                f"{event.type} about {event.subject} has {len(body)} bytes; at most {MAX_BODY} travel"
+            )
+        topic = CATALOGUE[event.type].topic
+        return _outbox_row(topic, event.partitionkey, event.keyversion, body.decode(), at)
+
+    def _advance(
+        self, conn: Connection, uses: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], int]:
+        """Count ``uses`` up per (topic, key); returns the versions before them.
+
+        Keys are locked in sorted order, so that two writers of the same keys cannot deadlock.
+        """
+        table = self.tables.key_version
+        pairs = sorted(set(uses))
+        insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+        conn.execute(
+            insert(table).on_conflict_do_nothing(),
+            [{"topic": topic, "key": key, "version": 0} for topic, key in pairs],
+        )
+        locked = conn.execute(
+            select(table)
+            .where(tuple_(table.c.topic, table.c.key).in_(pairs))
+            .order_by(table.c.topic, table.c.key)
+            .with_for_update()
+        )
+        last = {(row.topic, row.key): int(row.version) for row in locked}
+        used = dict.fromkeys(pairs, 0)
+        for pair in uses:
+            used[pair] += 1
+        conn.execute(
+            table.update()
+            .where(table.c.topic == bindparam("of_topic"), table.c.key == bindparam("of_key"))
+            .values(version=bindparam("new_version")),
+            [
+                {"of_topic": pair[0], "of_key": pair[1], "new_version": last[pair] + used[pair]}
+                for pair in pairs
+            ],
+        )
+        return last
+
+
+def _topic(item: Outgoing) -> str:
+    return CATALOGUE[item.type].topic
+
+
+def _count(
+    uses: Iterable[tuple[str, str]], last_versions: Mapping[tuple[str, str], int]
+) -> list[int]:
+    current: dict[tuple[str, str], int] = {}
+    versions = []
+    for pair in uses:
+        current[pair] = current.get(pair, last_versions.get(pair, 0)) + 1
+        versions.append(current[pair])
+    return versions
+
+
+def _outbox_row(
+    topic: str, key: str, version: int, body: str | None, at: datetime
+) -> dict[str, Any]:
+    if not 0 < len(key) <= KEY_LENGTH:
+        raise ValueError(f"a key has 1 to {KEY_LENGTH} characters, not {len(key)}")
+    return {
+        "shard": shard_of(key),
+        "topic": topic,
+        "key": key,
+        "version": version,
+        "body": body,
+        "created_at": at,
+    }
