@@ -177,13 +177,13 @@ class World:
         return Context(in_force, self.standing, self.now)
 
     def settle(self) -> None:
-        from dealreg_registration.domain.settle import settle  # noqa: PLC0415
+        from dealreg_registration.domain.settle import settle
 
         settle(self.account, self.book, self.standing, self.now)
 
     def file(self, partner_id: str, *lines: str, **changes: Any) -> Registration:
         """File, after settling. ``new_evidence`` may be given beside a registration's fields."""
-        from dealreg_registration.domain import filing as domain_filing  # noqa: PLC0415
+        from dealreg_registration.domain import filing as domain_filing
 
         self.settle()
         evidence = changes.pop("new_evidence", False)

@@ -4,10 +4,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-
-from dealreg_registration.domain.decide import LineDecision, decide
-from dealreg_registration.domain.facts import Band, Facts, Location
-from dealreg_registration.domain.plan import NamedAccount, Plan, Policy, Standing, StatusPeriod
 from tests.factories.registration import (
     START,
     World,
@@ -19,6 +15,10 @@ from tests.factories.registration import (
     plan,
     territory,
 )
+
+from dealreg_registration.domain.decide import LineDecision, decide
+from dealreg_registration.domain.facts import Band, Facts, Location
+from dealreg_registration.domain.plan import NamedAccount, Plan, Policy, Standing, StatusPeriod
 
 US = Facts(country="US")
 
@@ -83,9 +83,7 @@ def test_no_coverage_is_open_to_all() -> None:
 
 
 def test_a_plan_may_protect_open_accounts() -> None:
-    the_plan = plan(
-        territory("west", "acme", countries=["DE"]), policy=Policy(protect_open=True)
-    )
+    the_plan = plan(territory("west", "acme", countries=["DE"]), policy=Policy(protect_open=True))
     assert decide_one(the_plan, "acme").outcome == "protected"
 
 
@@ -200,9 +198,7 @@ def test_an_excluded_account_is_rejected() -> None:
 
 
 def test_cooling_off_after_expiry_unless_there_is_new_evidence() -> None:
-    the_plan = plan(
-        territory("west", "acme", countries=["US"]), policy=Policy(cooling_off_days=30)
-    )
+    the_plan = plan(territory("west", "acme", countries=["US"]), policy=Policy(cooling_off_days=30))
     world = World(the_plan)
     world.file("acme")
     soon = world.after(days=100).file("acme")

@@ -66,7 +66,12 @@ def test_spellings_of_one_legal_name(one, other) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("Acme Inc", "Acme LLC"), ("Acme", "Acme Inc"), ("Acme North", "Acme South"), ("Acme", "Akme")],
+    [
+        ("Acme Inc", "Acme LLC"),
+        ("Acme", "Acme Inc"),
+        ("Acme North", "Acme South"),
+        ("Acme", "Akme"),
+    ],
 )
 def test_different_legal_names_stay_different(one, other) -> None:
     assert normalise_name(one) != normalise_name(other)

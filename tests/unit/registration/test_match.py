@@ -85,12 +85,8 @@ def test_specificity_in_the_order_of_the_rule_book() -> None:
         Territory("city", "", cities=frozenset({"US:san francisco"})),
         Territory("subdivision", "", subdivisions=frozenset({"US-CA"})),
         Territory("country+industry4", "", countries=frozenset({"US"}), naics=("5221",)),
-        Territory(
-            "country+industry2", "", countries=frozenset({"US"}), naics=("52",)
-        ),
-        Territory(
-            "country+segment", "", countries=frozenset({"US"}), segments=frozenset({"smb"})
-        ),
+        Territory("country+industry2", "", countries=frozenset({"US"}), naics=("52",)),
+        Territory("country+segment", "", countries=frozenset({"US"}), segments=frozenset({"smb"})),
         Territory(
             "country+line", "", countries=frozenset({"US"}), product_lines=frozenset({"platform"})
         ),

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.factories.registration import START, World, partner, plan, territory
 
 from dealreg_registration.domain.account import HOLDING, LIVE, PENDING
 from dealreg_registration.domain.amending import amend
@@ -21,7 +22,6 @@ from dealreg_registration.domain.errors import (
 from dealreg_registration.domain.facts import Band, Facts
 from dealreg_registration.domain.filing import add_lines
 from dealreg_registration.domain.plan import PlanBook, Policy, Standing, StatusPeriod
-from tests.factories.registration import START, World, partner, plan, territory
 
 DAY = timedelta(days=1)
 BOTH = plan(territory("west", "a", "b", "c", countries=["US"]))
@@ -58,9 +58,7 @@ def test_a_long_silence_settles_every_end_in_turn() -> None:
 
 
 def test_with_standby_off_nobody_is_promoted() -> None:
-    world = World(
-        plan(territory("west", "a", "b", countries=["US"]), policy=Policy(standby="off"))
-    )
+    world = World(plan(territory("west", "a", "b", countries=["US"]), policy=Policy(standby="off")))
     world.file("a")
     second = world.file("b")
     world.at(START + 90 * DAY)

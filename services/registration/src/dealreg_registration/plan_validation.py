@@ -4,9 +4,10 @@ For the API, the command line and publishing alike. Must not read or write a dat
 plans are handed in.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 from zoneinfo import available_timezones
 
 import pycountry
@@ -16,7 +17,8 @@ from dealreg_registration.domain.plan_checks import abridged, check_plan
 from dealreg_registration.domain.plan_fault import Fault
 from dealreg_registration.domain.plan_tree import Known
 from dealreg_registration.domains import registrable_domain
-from dealreg_registration.plan_reading import read_plan
+from dealreg_registration.plan_content import PART_BYTES, item_bytes
+from dealreg_registration.plan_reading import LISTS, read_plan
 from dealreg_shared.contracts.plan_document import PlanDocument, Policy
 
 
@@ -47,9 +49,24 @@ def validate_plan(
             registrable_domain,
             reading.faulty,
         )
+        found += abridged(_too_large(reading.tree))
     faults = [fault for fault in found if fault.severity == "fault"]
     warnings = [fault for fault in found if fault.severity == "warning"]
     return PlanReport(None if faults else reading.document, faults, warnings)
+
+
+def _too_large(tree: Mapping[str, Any]) -> Iterator[Fault]:
+    """Items that would not fit into one event."""
+    for section in LISTS:
+        items = tree.get(section)
+        for index, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, dict) and item_bytes(item) > PART_BYTES // 2:
+                yield Fault(
+                    f"/{section}/{index}",
+                    "item_too_large",
+                    f"Item {index} of `{section}` is too large to be sent.",
+                    f"at most {PART_BYTES // 2} bytes; split it",
+                )
 
 
 @lru_cache(maxsize=1)

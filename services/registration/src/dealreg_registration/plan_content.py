@@ -1,0 +1,97 @@
+"""A plan as it is stored, hashed and sent: canonical, and without people's names and addresses.
+
+Defaults are written out, so that a later version of the format cannot change what an old plan says; empty
+lists and absent values are left out. Two documents that mean the same give the same text.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+import yaml
+
+from dealreg_shared.contracts.plan_document import SCHEMA_ID, SECTIONS, PlanDocument, Section
+from dealreg_shared.db.types import canonical_json
+
+PART_BYTES = 240_000
+"""Items of one part, in bytes of JSON; with its envelope a part stays under 256 KB."""
+
+Content = Mapping[str, Any]
+
+_PERSONAL = frozenset({"name", "email"})
+
+
+def content_of(document: PlanDocument) -> dict[str, Any]:
+    """The document as plain JSON values, in the order of its sections."""
+    content: dict[str, Any] = {"schema": SCHEMA_ID}
+    for section in SECTIONS:
+        value = getattr(document, section)
+        if isinstance(value, Section):
+            content[section] = _bare(value.model_dump(mode="json", by_alias=True))
+        elif value:
+            content[section] = [
+                _bare(item.model_dump(mode="json", by_alias=True, exclude_none=True))
+                for item in value
+            ]
+    for person in content.get("people", ()):
+        for name in _PERSONAL & person.keys():
+            del person[name]
+    return content
+
+
+def _bare(item: dict[str, Any]) -> dict[str, Any]:
+    """Without absent values and empty lists, at any depth."""
+    bare: dict[str, Any] = {}
+    for name, value in item.items():
+        if value is None or value == [] or value == ():
+            continue
+        if isinstance(value, dict):
+            bare[name] = _bare(value)
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            bare[name] = [_bare(inner) for inner in value]
+        else:
+            bare[name] = value
+    return bare
+
+
+def canonical_text(content: Content) -> str:
+    """The one spelling of a plan's content."""
+    return canonical_json(content)
+
+
+def content_hash(text: str) -> str:
+    """SHA-256 of the canonical text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parts_of(content: Content) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """The content in parts (section, items) that fit into one event each, in order of sections."""
+    for section in SECTIONS:
+        value = content.get(section)
+        items = [value] if isinstance(value, dict) else value or []
+        part: list[Mapping[str, Any]] = []
+        size = 0
+        for item in items:
+            length = item_bytes(item) + 1
+            if part and size + length > PART_BYTES:
+                yield section, part
+                part, size = [], 0
+            part.append(item)
+            size += length
+        if part:
+            yield section, part
+
+
+def item_bytes(item: Mapping[str, Any]) -> int:
+    """How many bytes of JSON an item has."""
+    return len(orjson.dumps(item))
+
+
+def to_yaml(content: Content) -> str:
+    """The content as YAML that can be edited and published again."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(
+        dict(content), Dumper=dumper, sort_keys=False, allow_unicode=True, width=110
+    )
+    return text
