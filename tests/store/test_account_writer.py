@@ -1,0 +1,187 @@
+"""The account writer under contention: several writers on one database, and batches with a bad command."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from dealreg_registration import tables
+from dealreg_registration.app import make_database
+from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target
+from dealreg_registration.domain.facts import Facts
+from dealreg_registration.filing import Filing
+from dealreg_registration.handlers.end_registration import EndRegistration
+from dealreg_registration.handlers.file_registration import FileRegistration
+from dealreg_registration.programme import Programme
+from dealreg_registration.settings import RegistrationSettings
+from dealreg_registration.writer import AccountWriter
+from dealreg_shared.db import Database
+from dealreg_shared.db.engine import utc_now
+from dealreg_shared.db.migrate import migrate
+from dealreg_shared.ids import new_id
+from dealreg_shared.outbox import Outbox
+from tests.factories.registration_service import PLAN, seed
+
+PARTNERS = ("acme", "techstart", "fourth")
+
+
+@dataclass
+class Writers:
+    """Several account writers, each with connections of its own, as processes have them."""
+
+    databases: list[Database]
+    writers: list[AccountWriter]
+
+    async def file(self, number: int, domain: str, **changes: str) -> Answer:
+        writer = self.writers[number % len(self.writers)]
+        return await writer.submit(filing(PARTNERS[number % 3], domain, **changes))
+
+
+def filing(partner_id: str, domain: str, receipt: str | None = None) -> FileRegistration:
+    it = Filing(
+        partner_id=partner_id,
+        account_name="Customer Inc",
+        facts=Facts(country="US"),
+        product_lines=("platform",),
+        amount=Decimal(1000),
+        currency="USD",
+        close_date=date(2100, 1, 1),
+        domain=domain,
+    )
+    return FileRegistration(
+        filing=it,
+        target=Target(keys=it.keys(), name=it.account_name, facts=it.facts),
+        actor=Actor(f"partner:{partner_id}", "partner", partner_id),
+        registration_id=new_id("reg"),
+        receipt_number=receipt or new_id("rcp"),
+        correlation_id="test",
+        idempotency=IdempotencyKey(partner_id, new_id("key"), "0"),
+    )
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
+async def writers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Writers]:
+    url = None
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+        name = new_id("writers")[:40]
+        url = server.create_database(name, name)
+    settings = RegistrationSettings(data_dir=tmp_path, registration_database_url=url)
+    async with AsyncExitStack() as stack:
+        databases = []
+        for _ in range(2):
+            databases.append(make_database(settings))
+            stack.push_async_callback(databases[-1].dispose)
+        await migrate(databases[0], "dealreg_registration")
+        await databases[0].write(seed({}, PLAN, utc_now() - timedelta(days=1)))
+        outbox = Outbox(tables.outbox, "/test", "default")
+        yield Writers(
+            databases,
+            [
+                AccountWriter(
+                    database,
+                    outbox,
+                    Programme(),
+                    audit=tables.audit,
+                    idempotency_table=tables.idempotency,
+                )
+                for database in databases
+            ],
+        )
+    if url is not None:
+        server.drop_database(name, name)
+
+
+async def test_two_writers_give_each_line_one_holder_and_gapless_places(writers: Writers) -> None:
+    contenders, accounts = 30, 10
+    await asyncio.gather(
+        *(
+            writers.file(n, f"contended-{n % accounts}.com")
+            for n in range(contenders * accounts)
+        )
+    )
+    claim = tables.claim
+    query = select(
+        claim.c.account_id,
+        func.count(),
+        func.count(func.distinct(claim.c.place)),
+        func.max(claim.c.place),
+        func.sum(func.cast(claim.c.state == "protected", tables.claim.c.place.type)),
+    ).group_by(claim.c.account_id)
+    rows = await writers.databases[0].read(lambda conn: conn.execute(query).all())
+    assert len(rows) == accounts
+    for row in rows:
+        assert tuple(row[1:]) == (contenders, contenders, contenders, 1)
+    outbox = tables.outbox.outbox
+    versions = await writers.databases[0].read(
+        lambda conn: conn.execute(
+            select(outbox.c.key, outbox.c.version).order_by(outbox.c.id)
+        ).all()
+    )
+    by_key: dict[str, list[int]] = {}
+    for key, version in versions:
+        by_key.setdefault(key, []).append(version)
+    for found in by_key.values():
+        assert found == list(range(1, len(found) + 1))
+
+
+async def test_a_command_that_the_database_refuses_fails_alone(writers: Writers) -> None:
+    await writers.writers[0].submit(filing("acme", "first.com", receipt="taken"))
+    answers = await asyncio.gather(
+        *(writers.writers[0].submit(filing("acme", f"good-{n}.com")) for n in range(5)),
+        writers.writers[0].submit(filing("acme", "bad-one.com", receipt="taken")),
+        *(writers.writers[0].submit(filing("acme", f"fine-{n}.com")) for n in range(5)),
+        return_exceptions=True,
+    )
+    failed = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert [type(error) for error in failed] == [IntegrityError]
+    stored = await writers.databases[0].read(
+        lambda conn: conn.execute(select(func.count()).select_from(tables.registration)).scalar()
+    )
+    assert stored == 11
+    keys = await writers.databases[0].read(
+        lambda conn: conn.execute(select(tables.account_key.c.key)).scalars().all()
+    )
+    assert "domain:bad-one.com" not in keys
+
+
+async def test_the_caller_may_go_away_and_the_command_is_carried_out(writers: Writers) -> None:
+    command = filing("acme", "gone.com")
+    caller = asyncio.create_task(writers.writers[0].submit(command))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    await writers.writers[0].finish()
+    end = EndRegistration("win", command.registration_id, command.actor, "test")
+    assert (await writers.writers[1].submit(end)).status == 200
+
+
+async def test_two_writers_racing_to_make_accounts_with_several_keys_do_not_deadlock(
+    writers: Writers,
+) -> None:
+    """Each filing claims a domain and a name key; pairs overlap crosswise."""
+
+    def crosswise(number: int) -> FileRegistration:
+        command = filing("acme", f"cross-{number % 7}.com")
+        keys = [f"domain:cross-{number % 7}.com", f"name1:cross {(number * 3) % 7}|US|94105"]
+        return FileRegistration(
+            **{
+                name: getattr(command, name)
+                for name in ("filing", "actor", "registration_id", "receipt_number")
+            },
+            target=Target(keys=keys, name="Cross", facts=Facts(country="US")),
+            correlation_id="test",
+        )
+
+    answers = await asyncio.gather(
+        *(writers.writers[n % 2].submit(crosswise(n)) for n in range(120))
+    )
+    assert {answer.status for answer in answers} == {201}
