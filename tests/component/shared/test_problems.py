@@ -276,6 +276,27 @@ async def test_a_length_that_is_none_is_refused(length: str, app: FastAPI) -> No
     assert sent[0]["status"] == 413
 
 
+async def test_a_caller_who_goes_away_is_no_error(app: FastAPI) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/plain",
+        "query_string": b"",
+        "headers": [],
+    }
+    await app(scope, receive, send)
+
+    assert sent == []
+
+
 async def test_nul_in_an_address_finds_nothing(http: httpx.AsyncClient) -> None:
     problem(await http.get("/v1/filings/%00"), 404, "not-found")
     problem(await http.get("/v1/filings/1?page=%00"), 404, "not-found")
