@@ -21,7 +21,7 @@ from dealreg_registration.handlers.end_registration import EndRegistration
 from dealreg_registration.handlers.file_registration import FileRegistration
 from dealreg_registration.programme import Programme
 from dealreg_registration.settings import RegistrationSettings
-from dealreg_registration.writer import AccountWriter
+from dealreg_registration.writer import REFUSED, AccountWriter
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate
@@ -100,13 +100,16 @@ async def writers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 async def test_two_writers_give_each_line_one_holder_and_gapless_places(writers: Writers) -> None:
-    contenders, accounts = 30, 10
-    await asyncio.gather(
-        *(
-            writers.file(n, f"contended-{n % accounts}.com")
-            for n in range(contenders * accounts)
-        )
-    )
+    clients, contenders, accounts = 10, 30, 10
+    refused = REFUSED._value.get()
+
+    async def client(first: int) -> None:
+        """One after the other, so that batches of both writers keep meeting."""
+        for n in range(first, contenders * accounts, clients):
+            await writers.file(first, f"contended-{(n // 7) % accounts}.com")
+
+    await asyncio.gather(*(client(first) for first in range(clients)))
+    assert REFUSED._value.get() == refused, "the locks, not the index, keep the order"
     claim = tables.claim
     query = select(
         claim.c.account_id,
@@ -117,8 +120,10 @@ async def test_two_writers_give_each_line_one_holder_and_gapless_places(writers:
     ).group_by(claim.c.account_id)
     rows = await writers.databases[0].read(lambda conn: conn.execute(query).all())
     assert len(rows) == accounts
-    for row in rows:
-        assert tuple(row[1:]) == (contenders, contenders, contenders, 1)
+    assert sum(row[1] for row in rows) == contenders * accounts
+    for _, claims, places, last_place, holders in rows:
+        assert claims == places == last_place
+        assert holders == 1
     outbox = tables.outbox.outbox
     versions = await writers.databases[0].read(
         lambda conn: conn.execute(

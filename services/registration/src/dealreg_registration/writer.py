@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, tuple_
+from sqlalchemy.exc import DBAPIError
 
 from dealreg_registration import store
 from dealreg_registration.commands import SYSTEM, Answer, Command, Work
@@ -33,8 +34,16 @@ from dealreg_shared.contracts.catalogue import REGISTRATION
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox, Outgoing
+from dealreg_shared.telemetry import metrics
 from dealreg_shared.web import idempotency
 from dealreg_shared.web.problems import Problem
+
+BATCHES = metrics.counter("dealreg_account_writer_batches", "Transactions committed.")
+COMMANDS = metrics.counter("dealreg_account_writer_commands", "Commands committed.")
+REFUSED = metrics.counter(
+    "dealreg_account_writer_refused",
+    "Transactions that the database refused. The locks keep this at 0 unless a command itself is bad.",
+)
 
 BATCH_LIMIT = 128
 RACE_LIMIT = 8
@@ -105,12 +114,16 @@ class AccountWriter:
         try:
             answers = await self._commit([waiting.command for waiting in batch])
         except Exception as error:  # whatever it is, each caller is told of its own command's fault
+            if isinstance(error, DBAPIError):
+                REFUSED.inc()
             if len(batch) > 1:
                 for waiting in batch:
                     await self._write([waiting])
             elif not batch[0].answer.done():
                 batch[0].answer.set_exception(error)
             return
+        BATCHES.inc()
+        COMMANDS.inc(len(batch))
         self._committed()
         for waiting, answer in zip(batch, answers, strict=True):
             if waiting.answer.done():
