@@ -2,7 +2,7 @@
 with its clock in the test's hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from dealreg_notifier.app import build
@@ -34,6 +33,7 @@ from dealreg_shared.contracts.registration import (
     ClaimState,
     ConflictClaim,
     ConflictClosed,
+    ConflictJoined,
     ConflictOpened,
     Deadline,
     Owner,
@@ -245,6 +245,12 @@ def person(person_id: str, *roles: str, partner_id: str | None = None) -> Person
     )
 
 
+def joined(
+    *claims: ConflictClaim, conflict_id: str = "cnf_1", at: datetime = START
+) -> ConflictJoined:
+    return ConflictJoined(conflict_id=conflict_id, account_id="acc_1", claims=claims, joined_at=at)
+
+
 class Publisher:
     """The other services' side of the bus: counts each key's versions as their outboxes do."""
 
@@ -339,7 +345,7 @@ class MailServer:
 
     messages: list[EmailMessage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
-    after_taking: Callable[[], None] | None = None
+    after_taking: Callable[[], Awaitable[object]] | None = None
     port: int = 0
 
     async def handle_DATA(  # noqa: N802  (aiosmtpd's name)
@@ -353,7 +359,7 @@ class MailServer:
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
         if self.after_taking is not None:
-            self.after_taking()
+            await self.after_taking()
         return "250 OK"
 
     def to(self, person_id: str) -> list[EmailMessage]:
@@ -363,15 +369,16 @@ class MailServer:
 
 @asynccontextmanager
 async def mail_server() -> AsyncIterator[MailServer]:
-    server = MailServer()
-    controller = Controller(server, hostname="127.0.0.1", port=0)
-    await asyncio.to_thread(controller.start)
+    handler = MailServer()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(handler, hostname="mail.test"), "127.0.0.1", 0
+    )
+    handler.port = server.sockets[0].getsockname()[1]
     try:
-        assert controller.server is not None
-        server.port = controller.server.sockets[0].getsockname()[1]
-        yield server
+        yield handler
     finally:
-        await asyncio.to_thread(controller.stop)
+        server.close()
+        await server.wait_closed()
 
 
 @dataclass(slots=True)

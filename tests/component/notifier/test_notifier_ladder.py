@@ -135,6 +135,7 @@ async def test_nobody_ever_acts(world: World) -> None:
 
 async def test_one_person_at_two_levels_gets_one_notice_for_the_change(world: World) -> None:
     await world.others.say("conflict.opened", make.opened(people=(VP, VP, CEO)))
+    await world.settle()
     await world.at(FOUR_HOURS)
     notices = await told(world, VP)
     assert len(notices) == 2
@@ -149,12 +150,7 @@ async def test_a_third_claim_after_three_hours_moves_no_deadline(world: World) -
         "registration.filed",
         make.filed("reg_c", "third", make.decided("clm_reg_c", "contested", place=3)),
     )
-    joined = make.ConflictJoined(
-        conflict_id="cnf_1",
-        account_id="acc_1",
-        claims=(make.conflict_claim("reg_c", "third", 3),),
-        joined_at=START + timedelta(hours=3),
-    )
+    joined = make.joined(make.conflict_claim("reg_c", "third", 3), at=START + timedelta(hours=3))
     await world.others.say("conflict.joined", joined)
     await world.settle()
     await world.at(FOUR_HOURS)

@@ -1,7 +1,6 @@
 """Mail through a real SMTP server: taken, put off, refused, unreachable, and a sender that dies."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -152,12 +151,11 @@ async def test_a_sender_that_dies_after_sending_sends_again_with_the_same_id(
     world: World, mail: MailServer
 ) -> None:
     """Killed between the server's 250 and the record: nothing is written, the lease runs out."""
-    taken, answered = asyncio.Event(), threading.Event()
-    loop = asyncio.get_running_loop()
+    taken, answered = asyncio.Event(), asyncio.Event()
 
-    def hold() -> None:
-        loop.call_soon_threadsafe(taken.set)
-        answered.wait(10)
+    async def hold() -> None:
+        taken.set()
+        await answered.wait()
 
     mail.after_taking = hold
     await world.others.say("conflict.opened", make.opened(claims=()))

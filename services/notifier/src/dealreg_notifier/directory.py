@@ -154,7 +154,7 @@ def sections(conn: Connection, number: int) -> dict[str, list[Mapping[str, Any]]
     """All sections of a plan, from its parts."""
     table = tables.plan_part
     rows = conn.execute(
-        select(table.c.section, table.c.items)
+        select(table.c.section, table.c["items"])
         .where(table.c.plan_number == number)
         .order_by(table.c.part)
     )

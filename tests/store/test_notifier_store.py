@@ -1,0 +1,395 @@
+"""Notifier's tables and ticks on SQLite and on PostgreSQL: two processes, histories at random."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, func, select, text
+from tests.factories import notifier as make
+from tests.factories.notifier import START, Clock, Publisher
+
+from dealreg_devstack import Postgres
+from dealreg_notifier import deliveries, store, tables
+from dealreg_notifier.app import build
+from dealreg_notifier.channels.email import EmailChannel
+from dealreg_notifier.domain.ladder import History, level_at
+from dealreg_notifier.handlers import conflicts, people, plans
+from dealreg_notifier.handlers.timers import fire_due
+from dealreg_notifier.notices import Desk, Draft
+from dealreg_notifier.settings import NotifierSettings
+from dealreg_notifier.wording import Wording
+from dealreg_shared.bus.embedded import EmbeddedBus
+from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.contracts.plan import PlanPart, PlanPublished
+from dealreg_shared.db import Database
+from dealreg_shared.db.migrate import downgrade, migrate
+from dealreg_shared.outbox import Outbox
+
+PACKAGE = "dealreg_notifier"
+
+
+class PostgresClock(Clock):
+    """Moves the database's own clock: what a transaction reads as ``app_now()``."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+
+    async def move(self, at: datetime) -> None:
+        self.at = at
+        await self._database.write(self._replace)
+
+    def _replace(self, conn: Connection) -> None:
+        conn.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
+                f"AS $$ SELECT timestamptz '{format_instant(self.at)}' $$"
+            )
+        )
+
+
+class Store:
+    """A migrated database, a second connection pool to it, and its clock."""
+
+    def __init__(self, first: Database, second: Database, clock: Clock) -> None:
+        self.first = first
+        self.second = second
+        self.clock = clock
+
+    async def at(self, at: datetime) -> None:
+        if isinstance(self.clock, PostgresClock):
+            await self.clock.move(at)
+        self.clock.at = at
+
+
+@asynccontextmanager
+async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
+    clock = Clock()
+    url = f"sqlite:///{folder / f'{uuid4().hex}.db'}"
+    first, second = Database(url, now=clock), Database(url, now=clock)
+    await migrate(first, PACKAGE)
+    yield Store(first, second, clock)
+    await first.dispose()
+    await second.dispose()
+
+
+@asynccontextmanager
+async def postgres_store(server: Postgres) -> AsyncIterator[Store]:
+    name = f"notifier_{uuid4().hex[:12]}"
+    url = server.create_database(name, name)
+    first, second = Database(url), Database(url)
+    await migrate(first, PACKAGE)
+    clock = PostgresClock(first)
+    await clock.move(START)
+    yield Store(first, second, clock)
+    await first.dispose()
+    await second.dispose()
+    server.drop_database(name, name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    if request.param == "sqlite":
+        async with sqlite_store(tmp_path) as made:
+            yield made
+        return
+    async with postgres_store(request.getfixturevalue("postgres_server")) as made:
+        yield made
+
+
+def desk(**channels: Any) -> Desk:
+    return Desk(
+        wording=Wording("en"),
+        channels=channels,
+        outbox=Outbox(tables.outbox, "/dealreg/notifier", "default"),
+    )
+
+
+def published(conn: Connection) -> list[tuple[str, str, int]]:
+    """(type's word, conflict, version) of every event in the outbox, in order."""
+    outbox = tables.outbox.outbox
+    rows = conn.execute(select(outbox.c.body, outbox.c.key).order_by(outbox.c.id))
+    found = []
+    for row in rows:
+        event = make.decode(row.body.encode())
+        found.append((event.type.split(".")[2], row.key, event.data.level))
+    return found
+
+
+async def plan_and_people(made: Store, publisher: Publisher) -> None:
+    def work(conn: Connection) -> None:
+        for part, (section, items) in enumerate(make.plan_sections().items(), start=1):
+            data = PlanPart(plan_number=1, part=part, section=section, items=tuple(items))
+            plans.plan_part(conn, publisher.event("plan.part", data, "default"), desk())
+        manifest = PlanPublished(
+            plan_number=1, in_force_from=START, published_at=START, parts=1, content_hash="0" * 64
+        )
+        plans.plan_published(conn, publisher.event("plan.published", manifest, "default"), desk())
+        for person_id, role in (("mia", "partner_manager"), ("vic", "vp"), ("cleo", "ceo")):
+            data = make.person(person_id, role)
+            people.person_updated(conn, publisher.event("person.updated", data, person_id))
+
+    await made.first.write(work)
+
+
+async def open_cases(made: Store, publisher: Publisher, count: int, **changes: Any) -> None:
+    def work(conn: Connection) -> None:
+        for number in range(count):
+            data = make.opened(f"cnf_{number:03}", made.clock.at, **changes)
+            conflicts.conflict_opened(conn, publisher.event("conflict.opened", data), desk())
+
+    await made.first.write(work)
+
+
+@pytest.fixture
+async def ready(database: Store) -> tuple[Store, Publisher]:
+    publisher = Publisher(None, database.clock)  # type: ignore[arg-type]
+    await plan_and_people(database, publisher)
+    return database, publisher
+
+
+async def test_migrations_go_down_and_up_again_and_agree_with_the_tables(
+    database: Store,
+) -> None:
+    def differences(conn: Connection) -> list[Any]:
+        return [
+            found
+            for found in compare_metadata(MigrationContext.configure(conn), tables.metadata)
+            if "alembic_version" not in str(found)
+        ]
+
+    assert await database.first.write(differences) == []
+    await downgrade(database.first, PACKAGE)
+    assert await database.first.write(differences) != []
+    await migrate(database.first, PACKAGE)
+    assert await database.first.write(differences) == []
+
+
+async def test_two_notifiers_fire_each_timer_once(ready: tuple[Store, Publisher]) -> None:
+    made, publisher = ready
+    await open_cases(made, publisher, 450)
+    await made.at(START + make.FOUR_HOURS)
+
+    async def ticking(on: Database) -> int:
+        fired = 0
+        while batch := await on.write(lambda conn: fire_due(conn, desk())):
+            fired += batch
+        return fired
+
+    fired = await asyncio.gather(*[ticking(on) for on in (made.first, made.second) * 2])
+    assert sum(fired) == 450
+    events = await made.first.read(published)
+    keys = [f"cnf_{number:03}" for number in range(450)]
+    assert sorted(key for word, key, _ in events if word == "breached") == keys
+    assert sorted(key for word, key, level in events if (word, level) == ("raised", 2)) == keys
+
+    def notices(conn: Connection) -> dict[str, int]:
+        table = tables.notification
+        rows = conn.execute(
+            select(table.c.recipient, func.count())
+            .where(table.c.kind == "ladder")
+            .group_by(table.c.recipient)
+        )
+        return {row[0]: row[1] for row in rows}
+
+    assert await made.first.read(notices) == {"mia": 900, "vic": 450}
+
+
+async def test_both_deadlines_of_a_case_at_once_on_two_notifiers(
+    ready: tuple[Store, Publisher],
+) -> None:
+    made, publisher = ready
+    await open_cases(made, publisher, 40)
+    await made.at(START + 2 * make.DAY)
+    await asyncio.gather(
+        *[on.write(lambda conn: fire_due(conn, desk())) for on in (made.first, made.second) * 3]
+    )
+    events = await made.first.read(published)
+    assert len(events) == len(set(events)) == 40 * 5
+
+
+async def test_a_closing_and_a_tick_at_the_same_time(ready: tuple[Store, Publisher]) -> None:
+    made, publisher = ready
+    await open_cases(made, publisher, 30)
+    await made.at(START + make.FOUR_HOURS)
+
+    def close(number: int) -> Callable[[Connection], None]:
+        data = make.closed(f"cnf_{number:03}", START + make.FOUR_HOURS, level=2)
+        event = publisher.event("conflict.closed", data)
+
+        def work(conn: Connection) -> None:
+            conflicts.conflict_closed(conn, event, desk())
+
+        return work
+
+    works: list[Coroutine[Any, Any, Any]] = [
+        made.first.write(close(number)) for number in range(30)
+    ]
+    works += [made.second.write(lambda conn: fire_due(conn, desk())) for _ in range(10)]
+    await asyncio.gather(*works)
+    events = await made.first.read(published)
+    assert len(events) == len(set(events))
+    for number in range(30):
+        mine = [(word, level) for word, key, level in events if key == f"cnf_{number:03}"]
+        assert mine[-1] == ("ended", 2)
+        assert mine.count(("breached", 1)) == 1
+
+    def pending(conn: Connection) -> int:
+        table = tables.timer
+        found = conn.execute(
+            select(func.count()).select_from(table).where(table.c.state == "pending")
+        )
+        return int(found.scalar_one())
+
+    assert await made.first.read(pending) == 0
+
+
+async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
+    ready: tuple[Store, Publisher],
+) -> None:
+    made, _ = ready
+    mail = EmailChannel(
+        NotifierSettings(notifier_smtp_host="localhost", notifier_smtp_from="desk@example.org")
+    )
+
+    def tell(conn: Connection) -> None:
+        drafts = [
+            Draft(
+                "referral",
+                "mia",
+                f"acc_{number}",
+                f"cause-{number}",
+                {"to": "direct", "account": "Contoso", "lines": ["Platform"]},
+                "cor",
+            )
+            for number in range(20)
+        ]
+        desk(email=mail).tell(conn, drafts, START)
+
+    await made.first.write(tell)
+    lease = timedelta(minutes=5)
+
+    def claim(at: datetime) -> Callable[[Connection], list[deliveries.Claimed]]:
+        return lambda conn: deliveries.claim(conn, ["email"], at, lease, 5)
+
+    claims = await asyncio.gather(*[on.write(claim(START)) for on in (made.first, made.second) * 3])
+    ids = [item.delivery_id for batch in claims for item in batch]
+    assert len(ids) == len(set(ids)) == 20
+    assert await made.first.write(claim(START + lease - timedelta(seconds=1))) == []
+    (again, *_) = await made.second.write(claim(START + lease))
+    assert again.attempt == 2
+    assert again.email == "mia@example.com"
+    stale = next(
+        item for batch in claims for item in batch if item.delivery_id == again.delivery_id
+    )
+
+    def record(item: deliveries.Claimed) -> Callable[[Connection], bool]:
+        return lambda conn: deliveries.record(conn, item, "delivered", START + lease)
+
+    assert await made.first.write(record(stale)) is False
+    assert await made.second.write(record(again)) is True
+    assert await made.second.write(record(again)) is False
+
+
+async def test_two_whole_notifiers_share_a_postgresql_database(
+    tmp_path: Path, postgres_server: Postgres
+) -> None:
+    """Two services, each with its own ticks, and one mail per notice."""
+    name = f"notifier_{uuid4().hex[:12]}"
+    url = postgres_server.create_database(name, name)
+    async with make.mail_server() as mail:
+        bus = EmbeddedBus(tmp_path / "bus.db")
+        configured = NotifierSettings(
+            data_dir=tmp_path, notifier_database_url=url, **make.mail_settings(mail)
+        )
+        services = [build(configured, bus=bus, now=Clock()) for _ in range(2)]
+        await asyncio.gather(*[service.migrate() for service in services])
+        first, second = services
+        async with first.open(), second.open():
+            clock = PostgresClock(first.database)
+            await clock.move(START)
+            publisher = Publisher(bus, clock)
+            await publisher.people()
+            await publisher.plan()
+            await publisher.say("conflict.opened", make.opened(claims=()))
+            while await first.drain():
+                pass
+            for at in (START + make.FOUR_HOURS, START + make.DAY):
+                await clock.move(at)
+                await asyncio.gather(*[service.tick() for service in services * 2])
+            sent = [(mail_["To"], mail_["Subject"]) for mail_ in mail.messages]
+            assert len(sent) == len(set(sent))
+            assert [len(mail.to(person)) for person in ("mia", "vic", "cleo")] == [2, 2, 1]
+        await bus.close()
+    postgres_server.drop_database(name, name)
+
+
+minutes = st.integers(0, 2_000)
+steps = st.lists(
+    st.tuples(st.sampled_from(["open", "close", "tick", "join"]), minutes, st.integers(0, 2)),
+    min_size=1,
+    max_size=15,
+)
+
+
+@given(steps, st.lists(st.sampled_from(["mia", "vic", "cleo", None]), min_size=3, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_the_state_agrees_with_the_level_at_every_tick(
+    tmp_path_factory: pytest.TempPathFactory,
+    history: list[tuple[str, int, int]],
+    people_: list[str | None],
+) -> None:
+    """Random histories of three cases; closings may become known long after they happened."""
+    folder = tmp_path_factory.mktemp("ladder")
+    asyncio.run(_agrees(folder, history, people_))
+
+
+async def _agrees(
+    folder: Path, history: list[tuple[str, int, int]], people_: list[str | None]
+) -> None:
+    async with sqlite_store(folder) as made:
+        publisher = Publisher(None, made.clock)  # type: ignore[arg-type]
+        await plan_and_people(made, publisher)
+        opened: dict[str, Any] = {}
+        closed: dict[str, datetime] = {}
+        for word, minute, number in sorted(history, key=lambda step: step[1]):
+            made.clock.at = START + timedelta(minutes=minute)
+            id_ = f"cnf_{number}"
+            if word == "open" and id_ not in opened:
+                opened[id_] = make.opened(id_, made.clock.at, people=people_)
+                event = publisher.event("conflict.opened", opened[id_])
+                await made.first.write(
+                    lambda conn, event=event: conflicts.conflict_opened(conn, event, desk())  # type: ignore[misc]
+                )
+            elif word == "close" and id_ in opened and id_ not in closed:
+                closed[id_] = max(
+                    opened[id_].opened_at, made.clock.at - timedelta(minutes=minute % 7)
+                )
+                event = publisher.event("conflict.closed", make.closed(id_, closed[id_]))
+                await made.first.write(
+                    lambda conn, event=event: conflicts.conflict_closed(conn, event, desk())  # type: ignore[misc]
+                )
+            elif word == "tick":
+                await made.first.write(lambda conn: fire_due(conn, desk()))
+                await made.first.read(lambda conn: _compare(conn, opened, closed, made.clock.at))
+        events = await made.first.read(published)
+        assert len(events) == len(set(events))
+
+
+def _compare(
+    conn: Connection, opened: dict[str, Any], closed: dict[str, datetime], now: datetime
+) -> None:
+    rows = conn.execute(tables.conflict_case.select()).mappings().all()
+    assert {row["conflict_id"] for row in rows} == opened.keys()
+    for row in rows:
+        case = store.case_of(row)
+        assert case.level == level_at(case.rungs, now, History(closed.get(case.conflict_id)))
