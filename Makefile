@@ -20,10 +20,30 @@ $(STAMP): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 
 lock: ## resolve anew; writes requirements.lock without any download address
 	$(BIN)/uv lock --quiet
-	$(BIN)/uv export --quiet --all-packages --all-groups --all-extras --no-emit-workspace --no-header --output-file requirements.lock >/dev/null
+	$(BIN)/uv export --quiet --all-packages --all-groups --all-extras --no-emit-workspace --no-header --no-annotate --output-file requirements.lock >/dev/null
 	@sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^  /p}' requirements.lock > requirements-uv.lock
 
-.PHONY: help setup lock
+demo: setup ## run the main job: 2,000 real registrations on a simulated clock (ARGS=--exit to end after the summary)
+	@$(BIN)/dealreg demo $(ARGS)
+
+test: setup ## run every test; starts its own PostgreSQL and Kafka
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+check: setup ## format, lint, types, import rules, generated docs up to date
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(MEMBERS:%=%/src) tests docs benchmarks examples
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+format: setup ## format the code, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup ## write the generated docs anew
+	$(BIN)/python docs/generate.py
+
+.PHONY: help setup lock demo test check format docs
 
 services: setup ## start a PostgreSQL and a Kafka for development; prints the environment to export
 	@$(BIN)/dealreg-devstack up
