@@ -1,7 +1,6 @@
-"""Command line of a coverage service that runs alone: serve, migrate, rebuild, look at what is parked."""
+"""Command line of a coverage service that runs alone: serve, migrate, rebuild, what is parked."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -92,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,7 +8,7 @@ Whoever reads sees the state before or after, never between.
 
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import IO, Any
@@ -52,17 +52,15 @@ async def _read_log(bus: Bus, topic: str, log: IO[bytes]) -> None:
     """Append all messages of a topic to a file, in log order."""
     async with bus.subscribe(f"{GROUP}-{topic.removeprefix('dealreg.')}", [topic]) as subscription:
         await subscription.seek_to_beginning()
-        while True:
+        while await subscription.lag():
             deliveries = await subscription.fetch(_BATCH, _WAIT_SECONDS)
-            if not deliveries and await subscription.lag() == 0:
-                return
             for delivery in deliveries:
                 _write(log, delivery)
             last = {delivery.position.partition: delivery.position for delivery in deliveries}
             await subscription.commit(list(last.values()))
 
 
-def _apply(conn: Connection, desk: Desk, logs: dict[str, IO[bytes]]) -> int:
+def _apply(conn: Connection, desk: Desk, logs: Mapping[str, IO[bytes]]) -> int:
     store.one_writer(conn)
     quiet = replace(desk, quiet=True)
     for table in FROM_THE_LOG:
