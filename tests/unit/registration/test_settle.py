@@ -170,6 +170,7 @@ def test_reactivation_before_the_release_keeps_the_protection() -> None:
     first = world.file("a")
     world.at(START + 30 * DAY)
     assert world.state(first) == "protected"
+    assert standing.last_releases(world.now) == {}
 
 
 def test_a_case_is_withdrawn_when_one_claim_is_left_and_not_before() -> None:

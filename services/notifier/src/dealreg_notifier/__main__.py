@@ -1,7 +1,6 @@
 """Command line of a notifier that runs alone: serve, migrate, and what was put aside."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -107,4 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

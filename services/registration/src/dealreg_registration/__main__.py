@@ -1,7 +1,6 @@
 """Command line of a registration service that runs alone: serve, migrate, the first key."""
 
 import asyncio
-import sys
 from typing import Annotated
 
 import typer
@@ -72,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
 """A plan as it is stored, hashed and sent: canonical, and without people's names and addresses.
 
-Defaults are written out, so that a later version of the format cannot change what an old plan says; empty
-lists and absent values are left out. Two documents that mean the same give the same text.
+Defaults are written out, so that a later version of the format cannot change what an old plan says;
+empty lists and absent values are left out. Two documents that mean the same give the same text.
 """
 
 import hashlib
@@ -65,12 +65,12 @@ def content_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def parts_of(content: Content) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+def parts_of(content: Content) -> Iterator[tuple[str, Sequence[dict[str, Any]]]]:
     """The content in parts (section, items) that fit into one event each, in order of sections."""
     for section in SECTIONS:
         value = content.get(section)
         items = [value] if isinstance(value, dict) else value or []
-        part: list[Mapping[str, Any]] = []
+        part: list[dict[str, Any]] = []
         size = 0
         for item in items:
             length = item_bytes(item) + 1

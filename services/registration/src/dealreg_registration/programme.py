@@ -27,7 +27,6 @@ class Programme:
         self._version: int | None = None
         self._plans: dict[int, Plan] = {}
         self._current = (PlanBook(()), Standing())
-        self._periods: dict[str, list[StatusPeriod]] = {}
 
     def current(self, conn: Connection) -> tuple[PlanBook, Standing]:
         """Plans and standing as this transaction sees them."""
@@ -40,19 +39,8 @@ class Programme:
 
     def released(self, conn: Connection) -> Mapping[str, datetime]:
         """Partners whose suspension has ended their protections by now, and the instant it did."""
-        self.current(conn)
-        now = app_now(conn)
-        return {
-            partner_id: max(ended)
-            for partner_id, periods in self._periods.items()
-            if (
-                ended := [
-                    p.release_at
-                    for p in periods
-                    if p.release_at is not None and p.release_at <= now
-                ]
-            )
-        }
+        _, standing = self.current(conn)
+        return standing.last_releases(app_now(conn))
 
     def _load(self, conn: Connection) -> None:
         known = set(self._plans)
@@ -66,12 +54,12 @@ class Programme:
             self._plans[row.number] = compile_plan(
                 document, row.number, row.in_force_from, registrable_domain
             )
-        self._periods = {}
+        periods: dict[str, list[StatusPeriod]] = {}
         for row in conn.execute(select(partner_status).order_by(partner_status.c.since)):
-            self._periods.setdefault(row.partner_id, []).append(
+            periods.setdefault(row.partner_id, []).append(
                 StatusPeriod(row.since, row.status == "suspended", row.release_at)
             )
-        self._current = (PlanBook(self._plans.values()), Standing(self._periods))
+        self._current = (PlanBook(self._plans.values()), Standing(periods))
         # A plan's index is large and never changes: keep the collector from walking it again and again.
         gc.collect()
         gc.freeze()

@@ -1,9 +1,9 @@
 """The account writer: the only code that writes an account's claims.
 
 Every command on an account goes through here, one or hundreds in a batch: find the accounts, lock them
-in sorted order, read the clock and the plan after the locks, settle and run each command in memory, write
-everything in a few statements, commit once, answer everyone. What arrives while a batch commits is the
-next batch (group commit); a batch of one is the same path, so there is one path to prove.
+in sorted order, read the clock and the plan after the locks, settle and run each command in memory,
+write everything in a few statements, commit once, answer everyone. What arrives while a batch commits
+is the next batch (group commit); a batch of one is the same path, so there is one path to prove.
 
 A batch that fails in the database is run again one by one, so that a bad command fails alone.
 """

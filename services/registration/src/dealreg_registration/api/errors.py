@@ -8,7 +8,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dealreg_registration.domain import errors
+from dealreg_registration.domain import errors, programme_errors
 from dealreg_shared.telemetry import get_logger
 from dealreg_shared.web.problems import Problem
 
@@ -21,6 +21,14 @@ STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
     errors.RegistrationEnded: (409, "The registration has ended"),
     errors.FactAlreadyKnown: (409, "The fact is known already"),
     errors.VersionConflict: (412, "Somebody changed it meanwhile"),
+    programme_errors.InForceTooEarly: (409, "Too early"),
+    programme_errors.PersonErased: (409, "The person was erased"),
+    programme_errors.PersonNotFound: (404, "There is nothing here"),
+    programme_errors.KeyNotFound: (404, "There is nothing here"),
+    programme_errors.AlreadySuspended: (409, "The partner is suspended already"),
+    programme_errors.AlreadyActive: (409, "The partner is active already"),
+    programme_errors.KeyNotAllowed: (422, "Such a key cannot be made"),
+    programme_errors.LastAdminKey: (409, "The last admin key stays"),
 }
 """Error class -> HTTP status and title. The problem's code is the error's own."""
 

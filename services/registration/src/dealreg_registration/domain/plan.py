@@ -202,18 +202,30 @@ class Standing:
 
     def releases(self, partner_id: str, after: datetime, until: datetime) -> datetime | None:
         """The first instant in (after, until] at which this partner's protections end."""
-        found: list[datetime] = []
+        instants = self._effective_releases(partner_id)
+        return min((instant for instant in instants if after < instant <= until), default=None)
+
+    def last_releases(self, until: datetime) -> dict[str, datetime]:
+        """Partners whose protections have ended by ``until``, and the last instant at which they did."""
+        last: dict[str, datetime] = {}
+        for partner_id in self._periods:
+            instants = [i for i in self._effective_releases(partner_id) if i <= until]
+            if instants:
+                last[partner_id] = max(instants)
+        return last
+
+    def _effective_releases(self, partner_id: str) -> list[datetime]:
+        """A reactivation up to the release makes it void."""
         entries = self._periods.get(partner_id, [])
+        found: list[datetime] = []
         for index, period in enumerate(entries):
             release = period.release_at
             if not period.suspended or release is None:
                 continue
             ended = entries[index + 1].since if index + 1 < len(entries) else None
-            if ended is not None and ended <= release:
-                continue
-            if after < release <= until:
+            if ended is None or ended > release:
                 found.append(release)
-        return min(found, default=None)
+        return found
 
     def _at(self, partner_id: str, instant: datetime) -> StatusPeriod | None:
         current = None

@@ -15,14 +15,6 @@ class PersonErased(DomainError):
     code = "person_erased"
 
 
-class PlanNotFound(DomainError):
-    code = "plan_not_found"
-
-
-class PartnerNotFound(DomainError):
-    code = "partner_not_found"
-
-
 class PersonNotFound(DomainError):
     code = "person_not_found"
 

@@ -1,7 +1,7 @@
 """Make, revoke and list API keys.
 
-A key is shown once, when it is made, and stored as a hash. Keys expire and are revoked in real time, also
-where business time is simulated; the instants come from the caller, who holds the real clock.
+A key is shown once, when it is made, and stored as a hash. Keys expire and are revoked in real time,
+also where business time is simulated; the instants come from the caller, who holds the real clock.
 """
 
 from collections.abc import Collection

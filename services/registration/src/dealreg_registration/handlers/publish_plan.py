@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from dealreg_registration.domain.programme_errors import InForceTooEarly, PersonErased
 from dealreg_registration.plan_content import canonical_text, content_hash, content_of, parts_of
@@ -147,35 +147,38 @@ def _update_people(
             if entry is not None:
                 raise PersonErased(f"The person `{id_}` was erased; use another id.")
             continue
-        values = {
-            "name": entry.name if entry and entry.name is not None else row and row.name,
-            "email": entry.email if entry and entry.email is not None else row and row.email,
-            "roles": sorted(entry.roles) if entry else [],
-            "manages": sorted(entry.manages) if entry else [],
-            "partner_id": entry.partner if entry else row and row.partner_id,
-        }
+        values = _values(entry, row)
         if row is None:
             new.append({"id": id_, "updated_at": now, **values})
         elif any(getattr(row, name) != value for name, value in values.items()):
             conn.execute(update(person).where(person.c.id == id_).values(**values, updated_at=now))
         else:
             continue
-        events.append(
-            Outgoing(
-                "dealreg.person.updated.v1",
-                id_,
-                id_,
-                PersonUpdated(
-                    person_id=id_,
-                    name=values["name"] or id_,
-                    email=values["email"],
-                    roles=tuple(values["roles"]),
-                    markets=tuple(values["manages"]),
-                    partner_id=values["partner_id"],
-                ),
-                correlation_id,
-            )
+        data = PersonUpdated(
+            person_id=id_,
+            name=values["name"] or id_,
+            email=values["email"],
+            roles=tuple(values["roles"]),
+            markets=tuple(values["manages"]),
+            partner_id=values["partner_id"],
         )
+        events.append(Outgoing("dealreg.person.updated.v1", id_, id_, data, correlation_id))
     if new:
         conn.execute(insert(person), new)
     return events
+
+
+def _values(entry: Person | None, row: Row[Any] | None) -> dict[str, Any]:
+    """A person's columns: the plan's word, else what is on record."""
+    values: dict[str, Any] = {"name": None, "email": None, "partner_id": None}
+    if row is not None:
+        values = {"name": row.name, "email": row.email, "partner_id": row.partner_id}
+    if entry is None:
+        return {**values, "roles": [], "manages": []}
+    return {
+        "name": entry.name or values["name"],
+        "email": entry.email or values["email"],
+        "partner_id": entry.partner,
+        "roles": sorted(entry.roles),
+        "manages": sorted(entry.manages),
+    }

@@ -40,8 +40,9 @@ async def sweep(database: Database, writer: AccountWriter) -> int:
                 conn, app_now(conn), writer.programme.released(conn), SWEEP_LIMIT
             )
         )
-        if not due:
-            return swept
-        correlation_id = new_id("swp")
-        await writer.submit_all([Sweep(account_id, correlation_id) for account_id in due])
+        if due:
+            correlation_id = new_id("swp")
+            await writer.submit_all([Sweep(account_id, correlation_id) for account_id in due])
         swept += len(due)
+        if len(due) < SWEEP_LIMIT:
+            return swept
