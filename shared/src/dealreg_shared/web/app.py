@@ -50,9 +50,11 @@ def new_app(
     checks: Mapping[str, Check] | None = None,
     routes: Sequence[BaseRoute] = (),
     max_body: int = MAX_BODY,
+    larger_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """An application named ``service`` in metrics, with ``/healthz``, ``/readyz`` (all ``checks`` pass),
-    ``/metrics``, ``/docs`` and ``/openapi.json``. ``routes`` are plain Starlette routes, tried first."""
+    ``/metrics``, ``/docs`` and ``/openapi.json``. ``routes`` are plain Starlette routes, tried first.
+    ``larger_bodies`` gives the paths that take more than ``max_body`` bytes, and how much."""
     app = FastAPI(
         title=title,
         version=version,
@@ -64,7 +66,7 @@ def new_app(
     )
     app.openapi = _with_problems(app)  # type: ignore[method-assign]
     # The one added last is the outermost: correlation and measuring, then the last catch, then limits.
-    app.add_middleware(RequestLimits, max_body=max_body)
+    app.add_middleware(RequestLimits, max_body=max_body, larger_bodies=larger_bodies)
     install(app)
     app.add_middleware(Requests, service=service)
     return app

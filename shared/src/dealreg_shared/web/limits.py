@@ -3,6 +3,8 @@
 Plain ASGI, because every request pays for it. A body without a declared length is counted as it comes.
 """
 
+from collections.abc import Mapping
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dealreg_shared.web.problems import Problem
@@ -12,11 +14,20 @@ MAX_BODY = 262_144
 
 
 class RequestLimits:
-    """Refuses bodies over ``max_body`` bytes (413) and addresses that contain NUL (404)."""
+    """Refuses bodies over ``max_body`` bytes (413) and addresses that contain NUL (404).
 
-    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY) -> None:
+    ``larger_bodies`` gives the paths that take more, and how much.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body: int = MAX_BODY,
+        larger_bodies: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
         self._max_body = max_body
+        self._larger_bodies = larger_bodies or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -26,11 +37,12 @@ class RequestLimits:
             # No stored text contains NUL, and PostgreSQL fails on a search for it.
             await _nothing_here().response()(scope, receive, send)
             return
+        most = self._larger_bodies.get(scope["path"], self._max_body)
         for name, value in scope["headers"]:
             if name == b"content-length" and (
-                not value.isdigit() or len(value) > 12 or int(value) > self._max_body
+                not value.isdigit() or len(value) > 12 or int(value) > most
             ):
-                await self._too_large().response()(scope, receive, send)
+                await _too_large(most).response()(scope, receive, send)
                 return
         received = 0
 
@@ -39,19 +51,20 @@ class RequestLimits:
             message = await receive()
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
-                if received > self._max_body:
-                    raise self._too_large()
+                if received > most:
+                    raise _too_large(most)
             return message
 
         await self._app(scope, counted, send)
 
-    def _too_large(self) -> Problem:
-        return Problem(
-            413,
-            "body-too-large",
-            "The body is too large",
-            f"At most {self._max_body} bytes are accepted here.",
-        )
+
+def _too_large(most: int) -> Problem:
+    return Problem(
+        413,
+        "body-too-large",
+        "The body is too large",
+        f"At most {most} bytes are accepted here.",
+    )
 
 
 def _nothing_here() -> Problem:

@@ -16,8 +16,8 @@ from dealreg_registration.tables_programme import access_key
 from dealreg_shared.auth import Principal
 from dealreg_shared.contracts.people import AccessKeyUpdated, Role
 from dealreg_shared.telemetry import current
-from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web import paging
+from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Position, page
 
 
