@@ -4,6 +4,7 @@ Trouble (a lost connection, a lock not got in time, a full disk) may be gone at 
 constraint or a value of the wrong type is the same every time.
 """
 
+from sqlalchemy.exc import DataError as SqlDataError
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
@@ -11,7 +12,6 @@ from sqlalchemy.exc import (
     ProgrammingError,
     SQLAlchemyError,
 )
-from sqlalchemy.exc import DataError as SqlDataError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 _FAULT_CLASSES = ("22", "23", "42", "0A")

@@ -18,7 +18,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 from dealreg_shared.db import UtcDateTime
@@ -83,9 +82,6 @@ def inbox_tables(metadata: MetaData) -> InboxTables:
         Column("stored_at", UtcDateTime, nullable=False),
         Column("resolved_at", UtcDateTime),
         Column("resolution", Text),
-        UniqueConstraint(
-            "consumer", "topic", "partition", "offset", name="uq_inbox_aside_position"
-        ),
     )
     open_ = aside.c.resolved_at.is_(None)
     Index(

@@ -220,4 +220,3 @@ def _message(row: Row[Any]) -> Message:
     if row.body is None:
         return Message(row.topic, row.key, None, tombstone_headers(row.version))
     return Message(row.topic, row.key, row.body.encode(), event_headers(row.version))
-

@@ -1,0 +1,264 @@
+"""What happens to received events inside one transaction: applied, ignored, or set aside.
+
+The key's row is locked first; its version and the event's effect are written together. Must not commit,
+wait or try again: ``consume`` does.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.db import app_now
+from dealreg_shared.inbox.received import Received, is_compacted
+from dealreg_shared.inbox.tables import PARKED, InboxTables
+from dealreg_shared.telemetry import get_logger
+
+Handler = Callable[[Connection, Event[Any]], None]
+"""Applies one event, in the transaction that also notes it as applied."""
+
+Tombstone = Callable[[Connection, str], None]
+"""Forgets one key of a compacted topic."""
+
+APPLIED = "applied"
+DUPLICATE = "duplicate"
+SET_ASIDE = "set aside"
+
+
+class NotYet(Exception):
+    """A handler lacks a fact that another topic will bring. Say which: ``plan 3 has not arrived``."""
+
+
+@dataclass(slots=True)
+class KeyState:
+    """A key's row while its transaction lasts."""
+
+    topic: str
+    key: str
+    version: int
+    event_id: str | None
+    status: str | None
+    reason: str | None
+    since: datetime | None
+    changed: bool = False
+    stored: set[int] = field(default_factory=set)
+    """Versions that stand aside already."""
+
+    def set_aside(self, status: str, reason: str, at: datetime) -> None:
+        self.status, self.reason, self.since, self.changed = status, plain(reason), at, True
+
+    def applied(self, version: int, event_id: str | None) -> None:
+        self.version, self.event_id, self.changed = version, event_id, True
+
+
+class Applying:
+    """The rules of one consumer. Holds no state between transactions."""
+
+    def __init__(
+        self,
+        tables: InboxTables,
+        consumer: str,
+        handlers: Mapping[str, Handler],
+        tombstones: Mapping[str, Tombstone],
+    ) -> None:
+        self.tables = tables
+        self.consumer = consumer
+        self._handlers = handlers
+        self._tombstones = tombstones
+
+    def apply(self, conn: Connection, received: Sequence[Received]) -> Counter[str]:
+        """Apply events in the order given. Raises what a handler raises: then roll back all of it."""
+        states = self.lock(conn, ((item.topic, item.key) for item in received))
+        outcomes: Counter[str] = Counter()
+        for item in received:
+            outcomes[self._judge(conn, states[item.topic, item.key], item)] += 1
+        self.save(conn, states.values())
+        return outcomes
+
+    def set_aside(self, conn: Connection, item: Received, status: str, reason: str) -> None:
+        """Set aside ``item`` and with it its key, unless it was applied or set aside meanwhile."""
+        states = self.lock(conn, [(item.topic, item.key)])
+        state = states[item.topic, item.key]
+        if item.version is not None and item.version <= state.version:
+            return
+        if state.status is None:
+            state.set_aside(status, reason, app_now(conn))
+        self._store(conn, state, item, reason)
+        self.save(conn, states.values())
+
+    def lock(
+        self, conn: Connection, pairs: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], KeyState]:
+        """Lock the rows of these (topic, key), in sorted order; rows that are missing are made."""
+        wanted = sorted(set(pairs))
+        states = self._lock_existing(conn, wanted)
+        missing = [pair for pair in wanted if pair not in states]
+        if missing:
+            insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+            conn.execute(
+                insert(self.tables.key).on_conflict_do_nothing(),
+                [
+                    {"consumer": self.consumer, "topic": topic, "key": key, "version": 0}
+                    for topic, key in missing
+                ],
+            )
+            states |= self._lock_existing(conn, missing)
+        aside = [pair for pair, state in states.items() if state.status is not None]
+        if aside:
+            table = self.tables.aside
+            rows = conn.execute(
+                select(table.c.topic, table.c.key, table.c.version).where(
+                    table.c.consumer == self.consumer,
+                    tuple_(table.c.topic, table.c.key).in_(aside),
+                    table.c.resolved_at.is_(None),
+                    table.c.version.is_not(None),
+                )
+            )
+            for row in rows:
+                states[row.topic, row.key].stored.add(row.version)
+        return states
+
+    def save(self, conn: Connection, states: Iterable[KeyState]) -> None:
+        """Write the rows that changed."""
+        changed = [state for state in states if state.changed]
+        if not changed:
+            return
+        table = self.tables.key
+        conn.execute(
+            table.update()
+            .where(
+                table.c.consumer == self.consumer,
+                table.c.topic == bindparam("of_topic"),
+                table.c.key == bindparam("of_key"),
+            )
+            .values(
+                version=bindparam("new_version"),
+                event_id=bindparam("new_event_id"),
+                status=bindparam("new_status"),
+                reason=bindparam("new_reason"),
+                since=bindparam("new_since"),
+            ),
+            [
+                {
+                    "of_topic": state.topic,
+                    "of_key": state.key,
+                    "new_version": state.version,
+                    "new_event_id": state.event_id,
+                    "new_status": state.status,
+                    "new_reason": state.reason,
+                    "new_since": state.since,
+                }
+                for state in changed
+            ],
+        )
+
+    def effect(self, conn: Connection, item: Received) -> None:
+        """Do what the event asks for. A type without a handler asks for nothing."""
+        if item.event is not None:
+            handler = self._handlers.get(item.event.type)
+            if handler is not None:
+                handler(conn, item.event)
+        else:
+            tombstone = self._tombstones.get(item.topic)
+            if tombstone is not None:
+                tombstone(conn, item.key)
+
+    def _judge(self, conn: Connection, state: KeyState, item: Received) -> str:
+        if item.version is None:
+            # It names no place in its key's order, so it holds up nobody: if it was an event, the
+            # next one shows the gap.
+            self._store(conn, state, item, item.unreadable or "no version")
+            return SET_ASIDE
+        if item.version <= state.version:
+            self._compare(state, item)
+            return DUPLICATE
+        if state.status is not None:
+            self._store(conn, state, item, None)
+            return SET_ASIDE
+        reason = item.unreadable or gap(state, item.version)
+        if reason is not None:
+            state.set_aside(PARKED, reason, app_now(conn))
+            self._store(conn, state, item, reason)
+            return SET_ASIDE
+        self.effect(conn, item)
+        state.applied(item.version, item.event_id)
+        return APPLIED
+
+    def _compare(self, state: KeyState, item: Received) -> None:
+        known = state.event_id if item.version == state.version else None
+        if known is not None and item.event_id is not None and item.event_id != known:
+            get_logger(__name__).error(
+                "two events have one version: has the topic two writers?",
+                consumer=self.consumer,
+                topic=item.topic,
+                key=item.key,
+                version=item.version,
+            )
+
+    def _store(self, conn: Connection, state: KeyState, item: Received, reason: str | None) -> None:
+        table = self.tables.aside
+        if item.version is not None:
+            if item.version in state.stored:
+                return
+            state.stored.add(item.version)
+        elif self._stored_before(conn, item):
+            return
+        conn.execute(
+            table.insert(),
+            {
+                "consumer": self.consumer,
+                "topic": item.topic,
+                "key": item.key,
+                "version": item.version,
+                "body": item.body,
+                "partition": item.position.partition,
+                "offset": item.position.offset,
+                "reason": None if reason is None else plain(reason),
+                "stored_at": app_now(conn),
+            },
+        )
+
+    def _stored_before(self, conn: Connection, item: Received) -> bool:
+        table = self.tables.aside
+        query = select(table.c.id).where(
+            table.c.consumer == self.consumer,
+            table.c.topic == item.topic,
+            table.c.key == item.key,
+            table.c.partition == item.position.partition,
+            table.c.offset == item.position.offset,
+        )
+        return conn.execute(query.limit(1)).first() is not None
+
+    def _lock_existing(
+        self, conn: Connection, pairs: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], KeyState]:
+        table = self.tables.key
+        rows = conn.execute(
+            select(table)
+            .where(table.c.consumer == self.consumer, tuple_(table.c.topic, table.c.key).in_(pairs))
+            .order_by(table.c.topic, table.c.key)
+            .with_for_update()
+        )
+        return {
+            (row.topic, row.key): KeyState(
+                row.topic, row.key, row.version, row.event_id, row.status, row.reason, row.since
+            )
+            for row in rows
+        }
+
+
+def gap(state: KeyState, version: int) -> str | None:
+    """Why ``version`` cannot follow what was applied; None if it can."""
+    if version == state.version + 1 or is_compacted(state.topic):
+        return None
+    return f"version {version} came after version {state.version}: what is between is missing"
+
+
+def plain(reason: str) -> str:
+    """A reason as text that both databases take, of a length that a list can show."""
+    return reason.replace("\x00", "\\x00")[:2000]
