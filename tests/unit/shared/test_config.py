@@ -52,6 +52,13 @@ def test_variables_are_read_and_arguments_win(monkeypatch: pytest.MonkeyPatch) -
     assert (settings.programme, settings.http_port) == ("acme", 9001)
 
 
+def test_a_database_that_is_named_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEALREG_REGISTRATION_DATABASE_URL", "sqlite:///elsewhere.db")
+
+    assert load(ShopSettings).database_url("registration") == "sqlite:///elsewhere.db"
+    assert load(ShopSettings).database_url("coverage") == "sqlite:///data/coverage.db"
+
+
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEALREG_HTTP_PORT", "")
 
