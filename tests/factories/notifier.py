@@ -259,7 +259,7 @@ class Publisher:
         self._now = now
         self._versions: dict[tuple[str, str], int] = {}
 
-    def event(self, name: str, data: EventData, key: str) -> Event[Any]:
+    def event(self, name: str, data: EventData, key: str = "acc_1") -> Event[Any]:
         """The next event of ``key``; ``name`` is such as ``conflict.opened``."""
         type_ = f"dealreg.{name}.v1"
         topic = CATALOGUE[type_].topic

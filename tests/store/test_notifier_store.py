@@ -1,6 +1,7 @@
 """Notifier's tables and ticks on SQLite and on PostgreSQL: two processes, histories at random."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -106,9 +107,12 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         yield made
 
 
+WORDING = Wording("en")
+
+
 def desk(**channels: Any) -> Desk:
     return Desk(
-        wording=Wording("en"),
+        wording=WORDING,
         channels=channels,
         outbox=Outbox(tables.outbox, "/dealreg/notifier", "default"),
     )
@@ -341,31 +345,47 @@ steps = st.lists(
 )
 
 
-@given(steps, st.lists(st.sampled_from(["mia", "vic", "cleo", None]), min_size=3, max_size=3))
+@pytest.fixture(scope="session")
+async def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file with a plan and its people, to be copied."""
+    path = tmp_path_factory.mktemp("notifier-template") / "template.db"
+    clock = Clock()
+    database = Database(f"sqlite:///{path}", now=clock)
+    await migrate(database, PACKAGE)
+    publisher = Publisher(None, clock)  # type: ignore[arg-type]
+    await plan_and_people(Store(database, database, clock), publisher)
+    await database.dispose()
+    return path
+
+
+@given(
+    history=steps,
+    named=st.lists(st.sampled_from(["mia", "vic", "cleo", None]), min_size=3, max_size=3),
+)
 @settings(max_examples=60, deadline=None)
 def test_the_state_agrees_with_the_level_at_every_tick(
-    tmp_path_factory: pytest.TempPathFactory,
-    history: list[tuple[str, int, int]],
-    people_: list[str | None],
+    template: Path, history: list[tuple[str, int, int]], named: list[str | None]
 ) -> None:
     """Random histories of three cases; closings may become known long after they happened."""
-    folder = tmp_path_factory.mktemp("ladder")
-    asyncio.run(_agrees(folder, history, people_))
+    copy = template.with_name(f"{uuid4().hex}.db")
+    shutil.copy(template, copy)
+    asyncio.run(_agrees(copy, history, named))
+    copy.unlink()
 
 
-async def _agrees(
-    folder: Path, history: list[tuple[str, int, int]], people_: list[str | None]
-) -> None:
-    async with sqlite_store(folder) as made:
-        publisher = Publisher(None, made.clock)  # type: ignore[arg-type]
-        await plan_and_people(made, publisher)
+async def _agrees(path: Path, history: list[tuple[str, int, int]], named: list[str | None]) -> None:
+    clock = Clock()
+    database = Database(f"sqlite:///{path}", now=clock)
+    made = Store(database, database, clock)
+    publisher = Publisher(None, clock)  # type: ignore[arg-type]
+    try:
         opened: dict[str, Any] = {}
         closed: dict[str, datetime] = {}
         for word, minute, number in sorted(history, key=lambda step: step[1]):
             made.clock.at = START + timedelta(minutes=minute)
             id_ = f"cnf_{number}"
             if word == "open" and id_ not in opened:
-                opened[id_] = make.opened(id_, made.clock.at, people=people_)
+                opened[id_] = make.opened(id_, made.clock.at, people=named)
                 event = publisher.event("conflict.opened", opened[id_])
                 await made.first.write(
                     lambda conn, event=event: conflicts.conflict_opened(conn, event, desk())  # type: ignore[misc]
@@ -383,6 +403,8 @@ async def _agrees(
                 await made.first.read(lambda conn: _compare(conn, opened, closed, made.clock.at))
         events = await made.first.read(published)
         assert len(events) == len(set(events))
+    finally:
+        await database.dispose()
 
 
 def _compare(

@@ -97,9 +97,6 @@ def upgrade() -> None:
         sa.Column("resolved_at", UtcDateTime(), nullable=True),
         sa.Column("resolution", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox_aside")),
-        sa.UniqueConstraint(
-            "consumer", "topic", "partition", "offset", name="uq_inbox_aside_position"
-        ),
     )
     op.create_index(
         "ix_inbox_aside_open",
