@@ -2,7 +2,11 @@
 
 import typer
 
+from dealreg.backup import backup, restore
 from dealreg.explain import explain
+from dealreg.export_registrations import export
+from dealreg.import_registrations import import_
+from dealreg.plan import plan_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -11,9 +15,9 @@ app = typer.Typer(
     help="Deal registration, territory coverage and conflict escalation for partner programmes.",
 )
 
+app.add_typer(plan_app, name="plan")
 app.command()(explain)
-
-
-@app.callback()
-def _root() -> None:
-    pass
+app.command("import")(import_)
+app.command()(export)
+app.command()(backup)
+app.command()(restore)

@@ -77,9 +77,17 @@ def read_deals(path: Path) -> list[Deal]:
             read = RegistrationBody.model_validate_json(json.dumps(body))
             at = _instant(entry.get("at"), read.close_date)
         except ValidationError as error:
-            raise documents.Unreadable("\n".join(documents.faults(path, error))) from error
+            raise documents.Unreadable("\n".join(_faults(path, error))) from error
         deals.append(Deal(at, entry["partner_id"], read))
     return deals
+
+
+def _faults(path: Path, error: ValidationError) -> list[str]:
+    return [
+        f"{path}: /{'/'.join(str(part) for part in fault['loc'])}: "
+        f"{fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
 
 
 def _instant(given: Any, close_date: date) -> datetime:

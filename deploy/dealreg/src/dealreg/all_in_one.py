@@ -1,0 +1,41 @@
+"""Builds the three services of one process: one bus, one clock, one data folder."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from dealreg_coverage import app as coverage
+from dealreg_coverage.settings import CoverageSettings
+from dealreg_notifier import app as notifier
+from dealreg_notifier.settings import NotifierSettings
+from dealreg_registration import app as registration
+from dealreg_registration.settings import RegistrationSettings
+from dealreg_shared.bus.factory import make_bus
+from dealreg_shared.config import SharedSettings
+from dealreg_shared.runtime import Service
+
+
+def build_all(settings: Mapping[str, SharedSettings], now: Callable[[], datetime]) -> list[Service]:
+    """Registration, coverage and notifier. The first one, which stops last, closes the bus."""
+    of_registration, of_coverage, of_notifier = (
+        settings["registration"],
+        settings["coverage"],
+        settings["notifier"],
+    )
+    assert isinstance(of_registration, RegistrationSettings)  # noqa: S101  (all_settings made them)
+    assert isinstance(of_coverage, CoverageSettings)  # noqa: S101
+    assert isinstance(of_notifier, NotifierSettings)  # noqa: S101
+    bus = make_bus(of_registration)
+    services = [
+        registration.build(of_registration, bus=bus, now=now),
+        coverage.build(of_coverage, bus=bus, now=now),
+        notifier.build(of_notifier, bus=bus, now=now),
+    ]
+    finish = services[0].stop
+
+    async def stop() -> None:
+        await finish()
+        await bus.close()
+
+    services[0].stop = stop
+    services[0].extras["bus"] = bus
+    return services
