@@ -101,6 +101,13 @@ async def _serve(
     services = build()
     if join is None and len(services) != 1:
         raise ValueError("several services need a function that joins their applications")
+    host, port = listener.getsockname()[:2]
+
+    def started() -> None:
+        get_logger(__name__).info("listening", host=host, port=port)
+        if ready is not None:
+            ready(port)
+
     server = _Server(
         uvicorn.Config(
             join(services) if join else services[0].app,
@@ -110,7 +117,7 @@ async def _serve(
             server_header=False,
             timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds / 2)),
         ),
-        (lambda: ready(listener.getsockname()[1])) if ready else None,
+        started,
     )
     with _stop_signals(server, deadline):
         for service in services:
@@ -132,9 +139,9 @@ class _Server(uvicorn.Server):
     """uvicorn without its signal handling, which raises the signal again and so ends the process before
     the services have let go."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._when_started = started
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -142,8 +149,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self._ready is not None:
-            self._ready()
+        self._when_started()
 
 
 @contextmanager

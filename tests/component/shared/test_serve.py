@@ -158,7 +158,10 @@ async def test_asked_to_stop_it_answers_what_runs_and_ends_well(
 
     assert code == 0
     lines = [json.loads(line) for line in errors.splitlines()]
-    assert "stopping" in [line["event"] for line in lines]
+    assert [line["event"] for line in lines if line["logger"] == "dealreg_shared.serve"] == [
+        "listening",
+        "stopping",
+    ]
     assert {line["level"] for line in lines} == {"info"}
     assert [line.split(" ")[0] for line in served.printed] == [
         "migrated",
