@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import IO, Any
+from typing import IO
 
 from sqlalchemy import Connection, select
 
@@ -20,19 +20,15 @@ from dealreg_coverage.consumers import PROJECTIONS, group
 from dealreg_coverage.handlers.assess import assess_all
 from dealreg_coverage.handlers.desk import Cause, Desk
 from dealreg_coverage.tables import FROM_THE_LOG, INBOX
-from dealreg_shared.bus.port import Bus, Delivery
-from dealreg_shared.contracts.catalogue import EventUnreadable, decode
-from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.bus.port import Bus, Position
 from dealreg_shared.db import Database, app_now
+from dealreg_shared.inbox.received import Received, read, receive
 
 GROUP = "coverage-rebuild"
 
 _BATCH = 1000
 _WAIT_SECONDS = 1.0
-_HEADER = struct.Struct(">IqI")  # partition, offset, length of the value
-
-Key = tuple[str, str]
-"""Topic and key."""
+_HEADER = struct.Struct(">qII")  # version, lengths of key and body
 
 
 class LogIncomplete(Exception):
@@ -55,7 +51,7 @@ async def _read_log(bus: Bus, topic: str, log: IO[bytes]) -> None:
         while await subscription.lag():
             deliveries = await subscription.fetch(_BATCH, _WAIT_SECONDS)
             for delivery in deliveries:
-                _write(log, delivery)
+                _write(log, receive(delivery))
             last = {delivery.position.partition: delivery.position for delivery in deliveries}
             await subscription.commit(list(last.values()))
 
@@ -69,14 +65,18 @@ def _apply(conn: Connection, desk: Desk, logs: Mapping[str, IO[bytes]]) -> int:
     for topic, log in logs.items():
         wanted = _applied_versions(conn, topic)
         done: dict[str, int] = {}
-        for event in _events(conn, topic, log):
-            key = event.partitionkey
-            if event.keyversion != done.get(key, 0) + 1 or event.keyversion > wanted.get(key, 0):
+        for item in _events(conn, topic, log):
+            following = done.get(item.key, 0) + 1
+            if item.version != following or following > wanted.get(item.key, 0):
                 continue
-            done[key] = event.keyversion
-            handler = PROJECTIONS[topic].get(event.type)
-            if handler is not None:
-                handler(quiet, conn, event)
+            if item.unreadable is not None:
+                raise LogIncomplete(
+                    f"{topic}: version {following} of {item.key}: {item.unreadable}"
+                )
+            done[item.key] = following
+            handler = PROJECTIONS[topic].get(item.event.type) if item.event is not None else None
+            if handler is not None and item.event is not None:
+                handler(quiet, conn, item.event)
                 applied += 1
         _complete(topic, wanted, done)
     assess_all(conn, desk, app_now(conn), Cause.by_itself("made again from the log"))
@@ -102,34 +102,43 @@ def _applied_versions(conn: Connection, topic: str) -> dict[str, int]:
     return {key: int(version) for key, version in rows}
 
 
-def _mended(conn: Connection, topic: str) -> dict[tuple[int, int], bytes]:
-    """Events that were parked and then mended by hand, by position: the mended text counts."""
+def _handled(conn: Connection, topic: str) -> dict[tuple[str, int], bytes | None]:
+    """Events that were set aside and settled since: what was applied in the end, perhaps mended by
+    hand, or None if nothing was."""
     aside = INBOX.aside
     rows = conn.execute(
-        select(aside.c.partition, aside.c.offset, aside.c.body).where(
+        select(aside.c.key, aside.c.version, aside.c.body, aside.c.resolution).where(
             aside.c.consumer == group(topic),
             aside.c.topic == topic,
             aside.c.resolved_at.is_not(None),
-            aside.c.body.is_not(None),
+            aside.c.version.is_not(None),
+            aside.c.resolution != "was applied before",
         )
     )
-    return {(partition, int(offset)): body for partition, offset, body in rows}
+    return {
+        (key, int(version)): body if resolution == "applied" else None
+        for key, version, body, resolution in rows
+    }
 
 
-def _events(conn: Connection, topic: str, log: IO[bytes]) -> Iterator[Event[Any]]:
-    """The readable events of a log. One that cannot be read was never applied, or was mended."""
-    mended = _mended(conn, topic)
+def _events(conn: Connection, topic: str, log: IO[bytes]) -> Iterator[Received]:
+    """What a log holds, with what was mended since in its place."""
+    handled = _handled(conn, topic)
+    nowhere = Position(topic, 0, 0)
     log.seek(0)
     while header := log.read(_HEADER.size):
-        partition, offset, length = _HEADER.unpack(header)
-        value = log.read(length)
-        try:
-            yield decode(mended.get((partition, offset), value))
-        except EventUnreadable:
-            continue
+        version, key_length, length = _HEADER.unpack(header)
+        key = log.read(key_length).decode()
+        body = handled.get((key, version), log.read(length))
+        if body is None:
+            yield Received(topic, key, version, None, None, None, nowhere)
+        else:
+            yield read(topic, key, body, version, nowhere)
 
 
-def _write(log: IO[bytes], delivery: Delivery) -> None:
-    value = delivery.message.value or b""
-    log.write(_HEADER.pack(delivery.position.partition, delivery.position.offset, len(value)))
-    log.write(value)
+def _write(log: IO[bytes], item: Received) -> None:
+    if item.version is None:  # it has no place in its key's order, and was never applied
+        return
+    key, body = item.key.encode(), item.body or b""
+    log.write(_HEADER.pack(item.version, len(key), len(body)))
+    log.write(key + body)

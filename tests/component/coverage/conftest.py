@@ -1,0 +1,112 @@
+"""A coverage service on a database and an embedded bus, with a clock that the test moves."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import text
+from tests.factories.coverage import PROGRAMME, START, Log
+
+from dealreg_coverage.app import build
+from dealreg_coverage.settings import CoverageSettings
+from dealreg_shared.auth import keys
+from dealreg_shared.bus.embedded import EmbeddedBus
+from dealreg_shared.bus.port import Message
+from dealreg_shared.contracts.catalogue import COVERAGE, decode, encode, topic_of
+from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.runtime import Service
+
+NOW = START + timedelta(days=100)
+
+
+@dataclass
+class House:
+    """Publishes a log's events, moves the clock, calls the API."""
+
+    service: Service
+    bus: EmbeddedBus
+    http: httpx.AsyncClient
+    log: Log = field(default_factory=Log)
+    now: datetime = NOW
+    _published: int = 0
+
+    async def move_to(self, now: datetime) -> None:
+        """Set the business clock."""
+        self.now = now
+        if self.service.database.dialect == "postgresql":
+            function = (
+                "CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
+                f"AS $$ SELECT timestamptz '{now.isoformat()}' $$"
+            )
+            await self.service.database.write(lambda conn: conn.execute(text(function)))
+
+    async def settle(self) -> None:
+        """Publish what the log has gained, and let the service read it and tell what follows."""
+        await self.publish(self.log.events[self._published :])
+        self._published = len(self.log.events)
+        while await self.service.drain():
+            pass
+
+    async def publish(self, events: Sequence[Event[Any]]) -> None:
+        await self.bus.publish(
+            [Message(topic_of(e.type), e.partitionkey, encode(e)) for e in events]
+        )
+
+    async def key(self, role: Any, partner_id: str | None = None) -> dict[str, str]:
+        """Headers with a new key, which travels as registration would send it."""
+        key_id, secret, key_hash = keys.new_key()
+        self.log.key(key_id, key_hash, role, partner_id)
+        await self.settle()
+        return {"authorization": f"Bearer {secret}"}
+
+    async def get(self, path: str, headers: dict[str, str]) -> Any:
+        answer = await self.http.get(f"/v1/coverage/{path}", headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def told(self) -> list[Event[Any]]:
+        """Everything that coverage has published, in order."""
+        async with self.bus.subscribe(f"test-{uuid4().hex}", [COVERAGE]) as subscription:
+            events = []
+            while await subscription.lag():
+                deliveries = await subscription.fetch(1000, 1.0)
+                events += [decode(d.message.value or b"") for d in deliveries]
+                await subscription.commit([d.position for d in deliveries])
+            return events
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """A house with the small plan of ``tests.factories.coverage`` in force."""
+    url = None
+    if request.param == "postgresql":
+        name = f"cov_{uuid4().hex[:12]}"
+        url = request.getfixturevalue("postgres_server").create_database(name, name)
+    settings = CoverageSettings(
+        programme=PROGRAMME, data_dir=tmp_path, coverage_database_url=url, key_cache_seconds=0
+    )
+    bus = EmbeddedBus(tmp_path / "bus.db")
+    made: list[House] = []
+    service = build(settings, bus=bus, now=lambda: made[0].now if made else NOW)
+    await service.migrate()
+    transport = httpx.ASGITransport(app=service.app)
+    async with (
+        service.open(),
+        httpx.AsyncClient(transport=transport, base_url="http://coverage") as http,
+    ):
+        made.append(House(service, bus, http))
+        await made[0].move_to(NOW)
+        yield made[0]
+    await bus.close()
+
+
+@pytest.fixture
+async def planned(house: House) -> House:
+    house.log.plan()
+    await house.settle()
+    return house
