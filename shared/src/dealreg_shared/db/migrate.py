@@ -72,14 +72,21 @@ async def _run(database: Database, package: str, run: Callable[[Config], Any]) -
 
     def work(conn: Connection) -> None:
         if conn.dialect.name == "postgresql":
-            _prepare_postgresql(conn)
+            _take_turns(conn)
+            make_clock(conn)
         config.attributes["connection"] = conn
         run(config)
 
     await database.write(work)
 
 
-def _prepare_postgresql(conn: Connection) -> None:
+def make_clock(conn: Connection) -> None:
+    """Make PostgreSQL's ``app_now()`` if there is none."""
+    if conn.exec_driver_sql("SELECT to_regprocedure('app_now()')").scalar_one() is None:
+        conn.exec_driver_sql(_APP_NOW)
+
+
+def _take_turns(conn: Connection) -> None:
     # The limits of daily work (engine.POSTGRES_LIMITS) are too short for an index on a large table.
     for limit, value in (
         ("statement_timeout", "0"),
@@ -88,5 +95,3 @@ def _prepare_postgresql(conn: Connection) -> None:
     ):
         conn.exec_driver_sql(f"SET LOCAL {limit} = '{value}'")
     conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    if conn.exec_driver_sql("SELECT to_regprocedure('app_now()')").scalar_one() is None:
-        conn.exec_driver_sql(_APP_NOW)

@@ -108,7 +108,7 @@ class Outbox:
     ) -> list[Event[Any]]:
         versions = _count(((_topic(item), item.key) for item in items), last_versions)
         return [
-            Event[CATALOGUE[item.type].model](  # type: ignore[operator]
+            Event[CATALOGUE[item.type].model](  # type: ignore[misc,operator]
                 id=new_event_id(),
                 source=self._source,
                 type=item.type,

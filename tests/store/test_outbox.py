@@ -1,0 +1,378 @@
+"""The outbox loses nothing and reorders nothing, whatever fails; on SQLite and on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import Connection, MetaData, func, select, text
+
+from dealreg_shared.bus.embedded import EmbeddedBus
+from dealreg_shared.bus.port import Bus, BusError, Message, Subscription
+from dealreg_shared.contracts.catalogue import PEOPLE, PLAN, decode
+from dealreg_shared.db import Database
+from dealreg_shared.outbox import EventTooLarge, Outbox, Relay, outbox_tables
+from dealreg_shared.outbox import relay as relaying
+from tests.factories.travelling import AT, person, suspended, versions, whole_log
+
+METADATA = MetaData()
+TABLES = outbox_tables(METADATA)
+OUTBOX = Outbox(TABLES, "/dealreg/registration", "default")
+KEYS = [f"key-{number}" for number in range(7)]
+
+
+@pytest.fixture
+async def stored(database: Database) -> AsyncIterator[Database]:
+    await database.write(METADATA.create_all)
+    return database
+
+
+@dataclass
+class UnreliableBus:
+    """The real bus, behind a wire that the test may cut before or after the message went through."""
+
+    bus: EmbeddedBus
+    before: Callable[[Sequence[Message]], None] = lambda messages: None
+    after: Callable[[Sequence[Message]], None] = lambda messages: None
+    batches: list[list[Message]] = field(default_factory=list)
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        self.batches.append(list(messages))
+        self.before(messages)
+        await self.bus.publish(messages)
+        self.after(messages)
+
+    def subscribe(
+        self, group: str, topics: Sequence[str]
+    ) -> AbstractAsyncContextManager[Subscription]:
+        return self.bus.subscribe(group, topics)
+
+    async def healthy(self) -> bool:
+        return await self.bus.healthy()
+
+    async def close(self) -> None:
+        await self.bus.close()
+
+
+async def append(database: Database, *items: Any) -> list[int]:
+    events = await database.write(lambda conn: OUTBOX.append(conn, items, AT))
+    return [event.keyversion for event in events]
+
+
+async def unsent(database: Database) -> int:
+    table = TABLES.outbox
+    query = select(func.count()).where(table.c.sent_at.is_(None))
+    return await database.read(lambda conn: conn.execute(query).scalar_one())
+
+
+def relay(database: Database, bus: Bus) -> Relay:
+    return Relay(database, TABLES, bus, "test-relay")
+
+
+async def test_versions_of_a_key_count_from_one_without_gaps(stored: Database) -> None:
+    assert await append(stored, suspended("a"), suspended("b"), suspended("a")) == [1, 1, 2]
+    assert await append(stored, suspended("b"), suspended("a")) == [2, 3]
+
+
+async def test_a_version_is_not_used_up_by_a_transaction_that_rolls_back(stored: Database) -> None:
+    def work(conn: Connection) -> None:
+        OUTBOX.append(conn, [suspended("a")], AT)
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        await stored.write(work)
+    assert await append(stored, suspended("a")) == [1]
+
+
+async def test_writers_of_the_same_keys_wait_for_each_other(stored: Database) -> None:
+    """Each transaction names the keys in another order; none deadlocks, no version is taken twice."""
+    orders = [KEYS[turn:] + KEYS[:turn] for turn in range(len(KEYS))]
+    await asyncio.gather(
+        *(append(stored, *(suspended(key) for key in order)) for order in orders for _ in range(4))
+    )
+    table = TABLES.outbox
+    rows = await stored.read(
+        lambda conn: conn.execute(select(table.c.key, table.c.version).order_by(table.c.id)).all()
+    )
+    for key in KEYS:
+        assert [row.version for row in rows if row.key == key] == list(range(1, 29))
+
+
+async def test_rows_are_those_that_append_would_insert() -> None:
+    rows = OUTBOX.rows([suspended("a"), suspended("b"), suspended("a")], AT, {(PLAN, "a"): 4})
+    assert [(row["key"], row["version"]) for row in rows] == [("a", 5), ("b", 1), ("a", 6)]
+    assert [decode(row["body"].encode()).keyversion for row in rows] == [5, 1, 6]
+
+
+async def test_an_event_that_the_bus_would_refuse_is_refused_where_it_is_decided() -> None:
+    with pytest.raises(EventTooLarge, match="at most"):
+        OUTBOX.rows([suspended("a", "x" * 600_000)], AT, {})
+    with pytest.raises(ValueError, match="1 to 200 characters"):
+        OUTBOX.rows([suspended("a" * 201)], AT, {})
+
+
+async def test_data_of_another_type_is_refused() -> None:
+    wrong = suspended("a")
+    with pytest.raises(ValidationError):
+        OUTBOX.rows([type(wrong)(wrong.type, "a", "a", person("a").data, "c")], AT, {})
+
+
+async def test_only_a_compacted_topic_takes_tombstones(stored: Database) -> None:
+    with pytest.raises(ValueError, match="not compacted"):
+        await stored.write(lambda conn: OUTBOX.erase(conn, PLAN, ["a"], AT))
+
+
+async def test_everything_arrives_in_the_order_of_its_key(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    for turn in range(30):
+        await append(stored, *(suspended(key) for key in KEYS[turn % 3 :]))
+    moved = await relay(stored, embedded_bus).drain()
+    log = await whole_log(embedded_bus, PLAN)
+    assert moved == len(log) == 180
+    for key in KEYS:
+        assert versions(log, key) == sorted(versions(log, key))
+    assert await relay(stored, embedded_bus).drain() == 0
+
+
+async def test_sent_rows_stay(stored: Database, embedded_bus: EmbeddedBus) -> None:
+    await append(stored, suspended("a"))
+    await relay(stored, embedded_bus).drain()
+    query = select(func.count()).select_from(TABLES.outbox)
+    assert await stored.read(lambda conn: conn.execute(query).scalar_one()) == 1
+
+
+async def test_a_tombstone_arrives_without_a_value_and_with_its_version(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    await append(stored, person("p1"), person("p2"))
+    await stored.write(lambda conn: OUTBOX.erase(conn, PEOPLE, ["p1"], AT))
+    await relay(stored, embedded_bus).drain()
+    last = {d.message.key: d.message for d in await whole_log(embedded_bus, PEOPLE)}
+    assert last["p1"].value is None
+    assert dict(last["p1"].headers)["keyversion"] == "2"
+    assert last["p2"].value is not None
+
+
+async def test_nothing_is_marked_before_it_is_acknowledged(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    seen: list[int] = []
+
+    class Watching(UnreliableBus):
+        async def publish(self, messages: Sequence[Message]) -> None:
+            seen.append(await unsent(stored))
+            await super().publish(messages)
+            seen.append(await unsent(stored))
+
+    await append(stored, *(suspended(key) for key in KEYS))
+    await relay(stored, Watching(embedded_bus)).drain()
+    assert seen == [7, 7]
+    assert await unsent(stored) == 0
+
+
+async def test_a_row_committed_during_the_publish_is_not_marked(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    class Slow(UnreliableBus):
+        async def publish(self, messages: Sequence[Message]) -> None:
+            if not self.batches:
+                await append(stored, suspended("late"))
+            await super().publish(messages)
+
+    bus = Slow(embedded_bus)
+    await append(stored, suspended("a"))
+    assert await relay(stored, bus).drain() == 2
+    assert [[m.key for m in batch] for batch in bus.batches] == [["a"], ["late"]]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_bus_that_fails_in_the_middle_loses_and_reorders_nothing(
+    stored: Database, embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    monkeypatch.setattr(relaying, "BATCH", 5)
+    for _ in range(6):
+        await append(stored, *(suspended(key) for key in KEYS))
+    bus = UnreliableBus(embedded_bus)
+
+    def cut(messages: Sequence[Message]) -> None:
+        if len(bus.batches) in (2, 3, 6):
+            raise BusError("cut")
+
+    setattr(bus, when, cut)
+    carrying = relay(stored, bus)
+    failures = 0
+    while await unsent(stored):
+        try:
+            await carrying.drain()
+        except BusError:
+            failures += 1
+    assert failures == 3
+    log = await whole_log(embedded_bus, PLAN)
+    assert len(log) == 42 + (15 if when == "after" else 0)  # sent but not acknowledged: sent again
+    for key in KEYS:
+        first_appearances = list(dict.fromkeys(versions(log, key)))
+        assert first_appearances == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_crash_between_publish_and_mark_repeats_and_loses_nothing(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    class Crash(BaseException):
+        """Ends the relay as kill -9 would: nothing of it runs afterwards."""
+
+    def crash(messages: Sequence[Message]) -> None:
+        raise Crash
+
+    await append(stored, suspended("a"), suspended("a"))
+    with pytest.raises(Crash):
+        await relay(stored, UnreliableBus(embedded_bus, after=crash)).drain()
+    assert await unsent(stored) == 2
+    await expire_leases(stored)
+    await relay(stored, embedded_bus).drain()
+    assert versions(await whole_log(embedded_bus, PLAN), "a") == [1, 2, 1, 2]
+
+
+async def expire_leases(database: Database) -> None:
+    earlier = AT - timedelta(days=900)
+    await database.write(lambda conn: conn.execute(TABLES.lease.update().values(until=earlier)))
+
+
+async def test_a_shard_that_another_relay_holds_is_left_to_it(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    first, second = relay(stored, embedded_bus), relay(stored, embedded_bus)
+    await append(stored, suspended("a"))
+    assert await first.drain() == 1
+    await append(stored, suspended("a"))
+    assert await second.drain() == 0
+    await expire_leases(stored)
+    assert await second.drain() == 1
+
+
+async def test_a_lease_from_a_clock_that_was_set_back_does_not_hold(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    assert await relay(stored, embedded_bus).drain() == 0
+    ahead = AT + timedelta(days=36500)
+    await stored.write(lambda conn: conn.execute(TABLES.lease.update().values(until=ahead)))
+    await append(stored, suspended("a"))
+    assert await relay(stored, embedded_bus).drain() == 1
+
+
+async def test_two_relays_that_both_believe_to_hold_a_shard_keep_the_order(
+    stored: Database, embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease creates no order: without one, first appearances still come in version order."""
+    monkeypatch.setattr(relaying, "BATCH", 3)
+    relays = [relay(stored, embedded_bus) for _ in range(2)]
+
+    async def carry(one: Relay) -> None:
+        while await unsent(stored):
+            await expire_leases(stored)
+            one._held = relaying._Held()  # it lost the lease without knowing, and takes it back
+            await one.drain()
+
+    async def write() -> None:
+        for _ in range(10):
+            await append(stored, *(suspended(key) for key in KEYS[:3]))
+
+    await write()
+    await asyncio.gather(write(), *(carry(one) for one in relays))
+    await relays[0].drain()
+    log = await whole_log(embedded_bus, PLAN)
+    for key in KEYS[:3]:
+        assert list(dict.fromkeys(versions(log, key))) == list(range(1, 21))
+
+
+async def test_a_running_relay_outlives_a_bus_that_is_away_and_lets_go_of_its_shards(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    bus = UnreliableBus(embedded_bus)
+    carrying = relay(stored, bus)
+    arrived = asyncio.Event()
+
+    def away_at_first(messages: Sequence[Message]) -> None:
+        if len(bus.batches) < 3:
+            raise BusError("away")
+
+    bus.before = away_at_first
+    bus.after = lambda messages: arrived.set()
+    running = asyncio.create_task(carrying.run())
+    await append(stored, suspended("a"))
+    carrying.wake()
+    await arrived.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await relay(stored, embedded_bus).drain()
+    assert set(versions(await whole_log(embedded_bus, PLAN), "a")) == {1}
+    query = select(func.count()).select_from(TABLES.lease)
+    held = await stored.read(
+        lambda conn: conn.execute(query.where(TABLES.lease.c.holder == carrying._holder)).scalar()
+    )
+    assert held == 0
+
+
+async def test_a_hint_shortens_the_wait_for_the_next_poll(
+    stored: Database, embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "POLL_SECONDS", 3600.0)
+    bus = UnreliableBus(embedded_bus)
+    arrived = asyncio.Event()
+    bus.after = lambda messages: arrived.set()
+    carrying = relay(stored, bus)
+    resting = asyncio.Event()
+    rest = carrying._rest
+
+    async def tell_and_rest() -> None:
+        resting.set()
+        await rest()
+
+    monkeypatch.setattr(carrying, "_rest", tell_and_rest)
+    running = asyncio.create_task(carrying.run())
+    await resting.wait()
+    await append(stored, suspended("a"))
+    carrying.wake()
+    await arrived.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_fault_that_no_retry_can_cure_ends_the_relay(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    def broken(messages: Sequence[Message]) -> None:
+        raise LookupError("a bug")
+
+    await append(stored, suspended("a"))
+    with pytest.raises(LookupError):
+        await relay(stored, UnreliableBus(embedded_bus, before=broken)).run()
+
+
+async def test_the_relay_reads_unsent_rows_by_an_index_that_holds_no_others(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    if stored.dialect == "sqlite":
+        query = (
+            "EXPLAIN QUERY PLAN SELECT id FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT 500"
+        )
+        plan = await stored.read(lambda conn: conn.execute(text(query)).all())
+        assert "ix_outbox_unsent" in str(plan)
+    else:
+        query = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_outbox_unsent'"
+        definition = await stored.read(lambda conn: conn.execute(text(query)).scalar_one())
+        assert "WHERE (sent_at IS NULL)" in definition
+
+
+async def test_the_backlog_is_counted(stored: Database, embedded_bus: EmbeddedBus) -> None:
+    carrying = relay(stored, embedded_bus)
+    assert await stored.read(carrying.backlog) == (0, 0.0)
+    await append(stored, suspended("a"), suspended("b"))
+    count, _ = await stored.read(carrying.backlog)
+    assert count == 2
