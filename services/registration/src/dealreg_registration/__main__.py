@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dealreg_registration.app import NAME, build, make_database
+from dealreg_registration.app import NAME, build, first_admin_key, make_database, make_outbox
 from dealreg_registration.settings import RegistrationSettings
 from dealreg_shared import serve
 from dealreg_shared.bus.factory import make_bus
@@ -53,6 +53,25 @@ def migrate(
 
     asyncio.run(run())
     typer.echo(f"{NAME}: database is at {revision}")
+
+
+@cli.command("admin-key")
+def admin_key() -> None:
+    """Make and show a first admin key, if none works yet."""
+    settings = _settings()
+
+    async def run() -> str | None:
+        database = make_database(settings)
+        try:
+            return await first_admin_key(database, make_outbox(settings))
+        finally:
+            await database.dispose()
+
+    secret = asyncio.run(run())
+    if secret is None:
+        typer.echo("An admin key works already; make further keys with it (POST /v1/keys).")
+        raise typer.Exit(1)
+    typer.echo(secret)
 
 
 def _settings() -> RegistrationSettings:

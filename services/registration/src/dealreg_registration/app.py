@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -11,7 +12,11 @@ from dealreg_registration import tables
 from dealreg_registration.api import errors
 from dealreg_registration.api.conflicts import conflicts_router
 from dealreg_registration.api.filing_route import describe, filing_route
+from dealreg_registration.api.plans import LARGER_BODIES
+from dealreg_registration.api.programme import programme_routers
+from dealreg_registration.api.programme_parts import ProgrammeParts
 from dealreg_registration.api.registrations import registrations_router
+from dealreg_registration.handlers.manage_keys import ensure_admin_key
 from dealreg_registration.programme import Programme
 from dealreg_registration.scheduler import ticks
 from dealreg_registration.settings import RegistrationSettings
@@ -29,15 +34,22 @@ NAME = "registration"
 SOURCE = "/dealreg/registration"
 
 
-def make_database(settings: RegistrationSettings, now: Callable[[], datetime] = utc_now) -> Database:
+def make_database(
+    settings: RegistrationSettings, now: Callable[[], datetime] = utc_now
+) -> Database:
     """Registration's database. Connects to nothing yet."""
     return Database(settings.database_url(NAME), now=now, pool_size=settings.database_pool)
+
+
+def make_outbox(settings: RegistrationSettings) -> Outbox:
+    """Registration's outbox, on its own tables."""
+    return Outbox(tables.outbox, SOURCE, settings.programme)
 
 
 def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetime]) -> Service:
     """The whole service. ``now`` is its business clock on SQLite; access keys expire in real time."""
     database = make_database(settings, now)
-    outbox = Outbox(tables.outbox, SOURCE, settings.programme)
+    outbox = make_outbox(settings)
     relay = Relay(database, tables.outbox, bus, f"{NAME}-relay")
     programme = Programme()
     writer = AccountWriter(
@@ -59,25 +71,35 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         """Compile the plans before the first request, not in it."""
         await database.read(programme.current)
 
+    parts = ProgrammeParts(
+        database=database,
+        authenticator=authenticator,
+        outbox=outbox,
+        programme=settings.programme,
+        committed=relay.wake,
+        plans_changed=load_plans,
+    )
     return Service(
         name=NAME,
-        app=_app(settings, database, bus, writer, authenticator),
+        app=_app(settings, writer, parts),
         database=database,
         migrate=migrated,
         flows=[relay],
         ticks=ticks(database, writer),
         start=load_plans,
         stop=writer.finish,
+        extras={"ensure_admin_key": partial(first_admin_key, database, outbox)},
     )
 
 
-def _app(
-    settings: RegistrationSettings,
-    database: Database,
-    bus: Bus,
-    writer: AccountWriter,
-    authenticator: Authenticator,
-) -> FastAPI:
+async def first_admin_key(database: Database, outbox: Outbox) -> str | None:
+    """The secret of a first admin key; None if an admin key works already. Keys live in real time."""
+    return await database.write(lambda conn: ensure_admin_key(conn, utc_now(), outbox=outbox))
+
+
+def _app(settings: RegistrationSettings, writer: AccountWriter, parts: ProgrammeParts) -> FastAPI:
+    database, authenticator = parts.database, parts.authenticator
+
     async def database_answers() -> None:
         await database.read(lambda conn: conn.execute(text("SELECT 1")).scalar_one())
 
@@ -90,9 +112,12 @@ def _app(
         checks={"database": database_answers},
         routes=[filing_route(writer, authenticator)],
         max_body=settings.http_max_body,
+        larger_bodies=LARGER_BODIES,
     )
     errors.install(app)
     app.include_router(registrations_router(database, writer, authenticator))
     app.include_router(conflicts_router(database, writer, authenticator))
+    for router in programme_routers(parts):
+        app.include_router(router)
     describe(app)
     return app
