@@ -208,7 +208,7 @@ def oldest_due(conn: Connection, now: datetime) -> datetime | None:
     return oldest
 
 
-def case_of(row: Mapping[str, Any]) -> Case:
+def case_of(row: tables.Fields) -> Case:
     """A row of ``conflict_case`` as a case."""
     return Case(
         conflict_id=row["conflict_id"],

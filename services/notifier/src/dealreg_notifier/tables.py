@@ -1,5 +1,8 @@
 """Notifier's tables. Ids and business facts; a person's name and address stand in ``person`` only."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -19,6 +22,9 @@ from dealreg_shared.auth import access_table
 from dealreg_shared.db import JsonText, UtcDateTime
 from dealreg_shared.inbox import inbox_tables
 from dealreg_shared.outbox import outbox_tables
+
+Fields = Mapping[Any, Any]
+"""A row, or the values of one to come, by column name."""
 
 metadata = MetaData(
     naming_convention={

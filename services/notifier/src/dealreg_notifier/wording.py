@@ -82,6 +82,7 @@ def _environment(language: str, *, escape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=False,
+        auto_reload=False,
     )
     env.filters["at"] = _at
     env.filters["span"] = lambda seconds: span(timedelta(seconds=float(seconds)))

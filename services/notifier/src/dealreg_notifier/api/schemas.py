@@ -1,13 +1,13 @@
 """What notifier's API answers. Never the tables' shape by itself: fields are listed one by one."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from dealreg_notifier.domain.ladder import History, Rung, level_at
 from dealreg_notifier.store import Case
+from dealreg_notifier.tables import Fields
 from dealreg_shared.contracts.base import Instant
 
 
@@ -24,7 +24,7 @@ class Notification(BaseModel):
     read_at: Instant | None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Notification":
+    def of(cls, row: Fields) -> "Notification":
         return cls(
             id=row["notification_id"],
             kind=row["kind"],
@@ -119,7 +119,7 @@ class Delivery(BaseModel):
     ended_at: Instant | None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "Delivery":
+    def of(cls, row: Fields) -> "Delivery":
         return cls(
             id=row["delivery_id"],
             notification_id=row["notification_id"],

@@ -14,6 +14,7 @@ from dealreg_notifier import directory, store
 from dealreg_notifier.domain.ladder import Rung, climb, settle
 from dealreg_notifier.handlers import ladder
 from dealreg_notifier.notices import Desk, Draft, partner
+from dealreg_notifier.tables import Fields
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.escalation import EscalationEnded
@@ -172,9 +173,7 @@ def _rows(
     ]
 
 
-def _names(
-    conn: Connection, plan_number: int, claims: Sequence[Mapping[str, Any]]
-) -> directory.Names:
+def _names(conn: Connection, plan_number: int, claims: Sequence[Fields]) -> directory.Names:
     return directory.names(
         conn,
         plan_number,
@@ -186,13 +185,13 @@ def _names(
 def _parties(
     conn: Connection,
     event: Event[Any],
-    claims: Iterable[Mapping[str, Any]],
+    claims: Iterable[Fields],
     names: directory.Names,
     kind: str,
     facts: Mapping[str, Any],
 ) -> list[Draft]:
     """One notice per partner with a claim in the case, from its own claims alone."""
-    by_partner: dict[str, list[Mapping[str, Any]]] = {}
+    by_partner: dict[str, list[Fields]] = {}
     for claim in claims:
         by_partner.setdefault(claim["partner_id"], []).append(claim)
     spellings = directory.spellings(

@@ -1,6 +1,6 @@
 """From a change of level to its events and notices: shared by the opening of a case and its timers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from dealreg_notifier.directory import Names
 from dealreg_notifier.domain.ladder import Climb, Raised, Rung
 from dealreg_notifier.notices import Desk, Draft
 from dealreg_notifier.store import Case
+from dealreg_notifier.tables import Fields
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.escalation import DeadlineBreached, EscalationRaised
 from dealreg_shared.outbox import Outgoing
@@ -64,7 +65,7 @@ def breach(case: Case, rung: Rung, now: datetime) -> Outgoing:
 
 
 def drafts(
-    case: Case, change: Climb, claims: Sequence[Mapping[str, Any]], names: Names, *, opening: bool
+    case: Case, change: Climb, claims: Sequence[Fields], names: Names, *, opening: bool
 ) -> list[Draft]:
     """One notice per person: what to do, what was missed, and how late this notice is."""
     turn = next((step for step in reversed(change.raised)), None)
@@ -135,7 +136,7 @@ def rung_facts(rung: Rung) -> dict[str, Any]:
     }
 
 
-def lines(claims: Iterable[Mapping[str, Any]], names: Names) -> list[str]:
+def lines(claims: Iterable[Fields], names: Names) -> list[str]:
     """The product lines of these claims, each once."""
     return list(dict.fromkeys(names.line(claim["product_line"]) for claim in claims))
 
