@@ -265,7 +265,8 @@ class Publisher:
         topic = CATALOGUE[type_].topic
         version = self._versions.get((topic, key), 0) + 1
         self._versions[topic, key] = version
-        return Event[CATALOGUE[type_].model](  # type: ignore[misc]
+        model: Any = Event[CATALOGUE[type_].model]  # type: ignore[name-defined]
+        event: Event[Any] = model(
             id=new_event_id(),
             source="/dealreg/test",
             type=type_,
@@ -277,6 +278,7 @@ class Publisher:
             correlationid=f"cor-{name}-{version}",
             data=data,
         )
+        return event
 
     async def say(self, name: str, data: EventData, key: str = "acc_1") -> Event[Any]:
         event = self.event(name, data, key)

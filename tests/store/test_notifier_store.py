@@ -30,6 +30,7 @@ from dealreg_notifier.settings import NotifierSettings
 from dealreg_notifier.wording import Wording
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.contracts.catalogue import decode
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import downgrade, migrate
@@ -124,7 +125,7 @@ def published(conn: Connection) -> list[tuple[str, str, int]]:
     rows = conn.execute(select(outbox.c.body, outbox.c.key).order_by(outbox.c.id))
     found = []
     for row in rows:
-        event = make.decode(row.body.encode())
+        event = decode(row.body.encode())
         found.append((event.type.split(".")[2], row.key, event.data.level))
     return found
 
@@ -139,8 +140,8 @@ async def plan_and_people(made: Store, publisher: Publisher) -> None:
         )
         plans.plan_published(conn, publisher.event("plan.published", manifest, "default"), desk())
         for person_id, role in (("mia", "partner_manager"), ("vic", "vp"), ("cleo", "ceo")):
-            data = make.person(person_id, role)
-            people.person_updated(conn, publisher.event("person.updated", data, person_id))
+            someone = make.person(person_id, role)
+            people.person_updated(conn, publisher.event("person.updated", someone, person_id))
 
     await made.first.write(work)
 

@@ -84,7 +84,7 @@ async def test_the_inbox_is_paged_by_cursor(world: World) -> None:
     seen: list[str] = []
     after: str | None = None
     while True:
-        params = {"limit": 1, **({"after": after} if after else {})}
+        params: dict[str, str | int] = {"limit": 1, **({"after": after} if after else {})}
         answer = (await world.http.get("/v1/notifications", headers=acme, params=params)).json()
         seen += [notice["id"] for notice in answer["items"]]
         after = answer["next"]

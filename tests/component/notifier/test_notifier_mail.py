@@ -13,6 +13,7 @@ from tests.factories.notifier import MANAGER, MailServer, World
 from dealreg_notifier.channels.email import EmailChannel
 from dealreg_notifier.channels.port import Refused
 from dealreg_notifier.tables import metadata
+from dealreg_shared.contracts.people import PersonUpdated
 
 MINUTE = timedelta(minutes=1)
 
@@ -239,9 +240,7 @@ async def test_without_a_mail_server_the_inbox_alone_tells(tmp_path: Path) -> No
 
 
 async def test_a_person_without_an_address_gets_no_mail(world: World, mail: MailServer) -> None:
-    silent = make.PersonUpdated(
-        person_id=MANAGER, name="Mia", email=None, roles=("partner_manager",)
-    )
+    silent = PersonUpdated(person_id=MANAGER, name="Mia", email=None, roles=("partner_manager",))
     await world.others.say("person.updated", silent, MANAGER)
     await world.settle()
     await open_case(world)
@@ -254,5 +253,5 @@ async def test_several_messages_share_a_connection(world: World, mail: MailServe
     await world.others.say("registration.filed", make.filed("reg_a", "acme"))
     await open_case(world)
     async with channel.session() as sender:
-        first = await sender._connected()  # type: ignore[attr-defined]
-        assert await sender._connected() is first  # type: ignore[attr-defined]
+        first = await sender._connected()
+        assert await sender._connected() is first

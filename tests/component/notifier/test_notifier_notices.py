@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ async def test_the_end_of_a_registration_is_told(world: World, name: str, words:
         owner=Owner(kind="partner", partner_id="rival"),
         referred_by="third",
         territory_id="t-west",
-        goal=Money(amount=make.Decimal("5"), currency="USD"),
+        goal=Money(amount=Decimal("5"), currency="USD"),
     )
     data = make.ended(
         "reg_a", "acme", reason="filed twice", credit=credit if name == "won" else None

@@ -50,8 +50,11 @@ def test_a_closed_case_keeps_the_level_of_its_closing_instant() -> None:
 
 
 def test_equal_deadlines_pass_straight_to_the_level_above() -> None:
-    stamps = (Rung(1, "partner_manager", "mia", T0 + FOUR), Rung(2, "vp", "vic", T0 + FOUR))
-    stamps += (Rung(3, "ceo", "cleo", None),)
+    stamps = (
+        Rung(1, "partner_manager", "mia", T0 + FOUR),
+        Rung(2, "vp", "vic", T0 + FOUR),
+        Rung(3, "ceo", "cleo", None),
+    )
     assert level_at(stamps, T0 + FOUR - TICK) == 1
     assert level_at(stamps, T0 + FOUR) == 3
 
