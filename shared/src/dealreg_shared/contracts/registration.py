@@ -136,7 +136,9 @@ class RegistrationEnded(RegistrationFact):
         bool, Field(description="Whether one of its claims was protected until now")
     ]
     filed_at: Instant
-    reason: str | None = None
+    reason: Annotated[
+        str | None, Field(description="In the words of who ended it; must name no person")
+    ] = None
     claims: tuple[ClaimChange, ...]
     credit: Credit | None = None
 

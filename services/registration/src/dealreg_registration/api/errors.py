@@ -1,15 +1,12 @@
-"""The one map from domain errors to HTTP, and what a database that is away looks like."""
+"""The one map from domain errors to HTTP."""
 
 from collections.abc import Mapping
 
 from fastapi import FastAPI
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dealreg_registration.domain import errors, programme_errors
-from dealreg_shared.telemetry import get_logger
 from dealreg_shared.web.problems import Problem
 
 STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
@@ -49,23 +46,11 @@ def problem_for(error: errors.DomainError) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Answer domain errors by the map, and 503 while the database is away."""
+    """Answer domain errors by the map."""
 
     async def refused(_request: Request, error: Exception) -> Response:
         if not isinstance(error, errors.DomainError):
             raise error
         return problem_for(error).response()
 
-    async def away(_request: Request, error: Exception) -> Response:
-        get_logger(__name__).error("database unavailable", exc_info=error)
-        return Problem(
-            503,
-            "database-unavailable",
-            "Try again in a moment",
-            "The database does not answer. Nothing was stored; repeat with the same idempotency key.",
-            headers={"retry-after": "2"},
-        ).response()
-
     app.add_exception_handler(errors.DomainError, refused)
-    app.add_exception_handler(DBAPIError, away)
-    app.add_exception_handler(PoolTimeout, away)
