@@ -1,28 +1,15 @@
-"""Events as the other services would send them, a mail server that answers as it is told, and a notifier
-with its clock in the test's hand."""
+"""Events as the other services would send them to notifier, and their side of the bus."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
-import httpx
-from aiosmtpd.smtp import SMTP, Envelope, Session
-
-from dealreg_notifier.app import build
-from dealreg_notifier.settings import NotifierSettings
 from dealreg_shared.auth import keys
-from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.headers import event_headers, tombstone_headers
 from dealreg_shared.bus.port import Bus, Message
 from dealreg_shared.contracts.base import EventData, Market, Money
-from dealreg_shared.contracts.catalogue import ACCESS, CATALOGUE, ESCALATION, PEOPLE, decode, encode
+from dealreg_shared.contracts.catalogue import ACCESS, CATALOGUE, PEOPLE, encode
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.people import AccessKeyUpdated, PersonUpdated, Role
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
@@ -41,27 +28,12 @@ from dealreg_shared.contracts.registration import (
     RegistrationFiled,
 )
 from dealreg_shared.ids import new_event_id
-from dealreg_shared.runtime import Service
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 FOUR_HOURS, DAY = timedelta(hours=4), timedelta(hours=24)
 MARKET = Market(region="na-west", segment="smb")
 MANAGER, VP, CEO = "mia", "vic", "cleo"
 SECRET_ACCOUNT = "Rival spelling Ltd"
-
-
-class Clock:
-    """Time that stands still until the test moves it."""
-
-    def __init__(self, at: datetime = START) -> None:
-        self.at = at
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def to(self, offset: timedelta) -> None:
-        """``offset`` after the start."""
-        self.at = START + offset
 
 
 def plan_sections(**changed: Any) -> dict[str, list[dict[str, Any]]]:
@@ -265,7 +237,7 @@ class Publisher:
         topic = CATALOGUE[type_].topic
         version = self._versions.get((topic, key), 0) + 1
         self._versions[topic, key] = version
-        model: Any = Event[CATALOGUE[type_].model]  # type: ignore[name-defined]
+        model: Any = Event[CATALOGUE[type_].model]  # type: ignore[misc]
         event: Event[Any] = model(
             id=new_event_id(),
             source="/dealreg/test",
@@ -339,110 +311,3 @@ class Publisher:
         event = self.event("access.key-updated", data, new.key_id)
         await self._bus.publish([Message(ACCESS, new.key_id, encode(event), event_headers(1))])
         return {"authorization": f"Bearer {new.secret}"}
-
-
-@dataclass(slots=True)
-class MailServer:
-    """A real SMTP server. ``answers`` are given to the next messages instead of taking them."""
-
-    messages: list[EmailMessage] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
-    after_taking: Callable[[], Awaitable[object]] | None = None
-    port: int = 0
-
-    async def handle_DATA(  # noqa: N802  (aiosmtpd's name)
-        self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
-        if self.answers:
-            return self.answers.pop(0)
-        content = envelope.content
-        assert isinstance(content, bytes)
-        message = message_from_bytes(content, policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        self.messages.append(message)
-        if self.after_taking is not None:
-            await self.after_taking()
-        return "250 OK"
-
-    def to(self, person_id: str) -> list[EmailMessage]:
-        """Messages for one person, in order of arrival."""
-        return [mail for mail in self.messages if f"{person_id}@example.com" in mail["To"]]
-
-
-@asynccontextmanager
-async def mail_server() -> AsyncIterator[MailServer]:
-    handler = MailServer()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(handler, hostname="mail.test"), "127.0.0.1", 0
-    )
-    handler.port = server.sockets[0].getsockname()[1]
-    try:
-        yield handler
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-@dataclass(slots=True)
-class World:
-    """A notifier on its own, with the bus, the clock and the other services' side in the test's hand."""
-
-    service: Service
-    bus: EmbeddedBus
-    clock: Clock
-    others: Publisher
-    http: httpx.AsyncClient
-
-    async def settle(self) -> None:
-        """Until nothing moves: messages, timers, deliveries."""
-        while await self.service.drain():
-            pass
-        await self.service.tick()
-        while await self.service.drain():
-            pass
-
-    async def at(self, offset: timedelta) -> None:
-        """Move to ``offset`` after the start and let happen what is due."""
-        self.clock.to(offset)
-        await self.settle()
-
-    async def events(self) -> list[Event[Any]]:
-        """Everything that notifier has published, from the beginning."""
-        async with self.bus.subscribe(f"test-{new_event_id()}", [ESCALATION]) as subscription:
-            deliveries = await subscription.fetch(1_000, 0)
-        return [decode(delivery.message.value or b"") for delivery in deliveries]
-
-    async def inbox(self, headers: dict[str, str], **query: Any) -> list[dict[str, Any]]:
-        """The caller's notices, the oldest first."""
-        answer = await self.http.get("/v1/notifications", headers=headers, params=query)
-        assert answer.status_code == 200, answer.text
-        items: list[dict[str, Any]] = answer.json()["items"]
-        return items[::-1]
-
-
-@asynccontextmanager
-async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:
-    """A migrated notifier on SQLite and the embedded bus."""
-    clock = Clock()
-    bus = EmbeddedBus(folder / "bus.db")
-    configured = NotifierSettings(data_dir=folder, key_cache_seconds=0, **settings)
-    service = build(configured, bus=bus, now=clock)
-    await service.migrate()
-    transport = httpx.ASGITransport(app=service.app)
-    try:
-        async with (
-            service.open(),
-            httpx.AsyncClient(transport=transport, base_url="http://notifier") as http,
-        ):
-            yield World(service, bus, clock, Publisher(bus, clock), http)
-    finally:
-        await bus.close()
-
-
-def mail_settings(server: MailServer) -> dict[str, Any]:
-    return {
-        "notifier_smtp_host": "127.0.0.1",
-        "notifier_smtp_port": server.port,
-        "notifier_smtp_from": "Partner desk <desk@example.org>",
-        "notifier_smtp_timeout_seconds": 5.0,
-    }

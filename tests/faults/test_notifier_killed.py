@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.factories import notifier as make
+from tests.factories import notifier_world as stage
 from tests.factories.notifier import MANAGER, Publisher
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 
 
 async def test_the_mail_is_sent_again_with_the_same_message_id(tmp_path: Path) -> None:
-    async with make.mail_server() as mail:
+    async with stage.mail_server() as mail:
         taken, answered = asyncio.Event(), asyncio.Event()
 
         async def hold() -> None:
@@ -52,7 +53,7 @@ async def test_the_mail_is_sent_again_with_the_same_message_id(tmp_path: Path) -
         mail.after_taking = None
         assert len(mail.to(MANAGER)) == 1
 
-        async with make.world(tmp_path, **make.mail_settings(mail)) as world:
+        async with stage.world(tmp_path, **stage.mail_settings(mail)) as world:
             world.clock.at = datetime.now(UTC) + timedelta(seconds=200)
             await world.settle()
             assert len(mail.to(MANAGER)) == 1

@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, text
 from tests.factories import notifier as make
-from tests.factories.notifier import START, Clock, Publisher
+from tests.factories import notifier_world as stage
+from tests.factories.notifier import START, Publisher
+from tests.factories.notifier_world import Clock
 
 from dealreg_devstack import Postgres
 from dealreg_notifier import deliveries, store, tables
@@ -311,10 +313,10 @@ async def test_two_whole_notifiers_share_a_postgresql_database(
     """Two services, each with its own ticks, and one mail per notice."""
     name = f"notifier_{uuid4().hex[:12]}"
     url = postgres_server.create_database(name, name)
-    async with make.mail_server() as mail:
+    async with stage.mail_server() as mail:
         bus = EmbeddedBus(tmp_path / "bus.db")
         configured = NotifierSettings(
-            data_dir=tmp_path, notifier_database_url=url, **make.mail_settings(mail)
+            data_dir=tmp_path, notifier_database_url=url, **stage.mail_settings(mail)
         )
         services = [build(configured, bus=bus, now=Clock()) for _ in range(2)]
         await asyncio.gather(*[service.migrate() for service in services])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.factories import notifier as make
+from tests.factories import notifier_world as stage
 from typer.testing import CliRunner
 
 from dealreg_notifier.__main__ import cli
@@ -35,9 +36,9 @@ def test_a_wrong_setting_is_a_sentence(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 async def test_dead_letters_are_listed_and_replayed(folder: Path) -> None:
-    async with make.mail_server() as mail:
+    async with stage.mail_server() as mail:
         mail.answers = ["550 no such user"]
-        async with make.world(folder, **make.mail_settings(mail)) as world:
+        async with stage.world(folder, **stage.mail_settings(mail)) as world:
             await world.others.people()
             await world.others.plan()
             await world.others.say("conflict.opened", make.opened(claims=()))

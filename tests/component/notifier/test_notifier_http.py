@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from tests.factories import notifier as make
-from tests.factories.notifier import DAY, FOUR_HOURS, MANAGER, VP, World
+from tests.factories import notifier_world as stage
+from tests.factories.notifier import DAY, FOUR_HOURS, MANAGER, VP
+from tests.factories.notifier_world import World
 
 from dealreg_notifier.api.errors import STATUS
 from dealreg_notifier.domain import errors
@@ -15,7 +17,7 @@ from dealreg_notifier.domain import errors
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with make.world(tmp_path) as made:
+    async with stage.world(tmp_path) as made:
         await made.others.people()
         await made.others.plan()
         await made.others.say("registration.filed", make.filed("reg_a", "acme"))

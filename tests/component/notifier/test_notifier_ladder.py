@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 from tests.factories import notifier as make
-from tests.factories.notifier import CEO, DAY, FOUR_HOURS, MANAGER, START, VP, World
+from tests.factories import notifier_world as stage
+from tests.factories.notifier import CEO, DAY, FOUR_HOURS, MANAGER, START, VP
+from tests.factories.notifier_world import World
 
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with make.world(tmp_path) as made:
+    async with stage.world(tmp_path) as made:
         await made.others.people()
         await made.others.plan()
         await made.others.say("registration.filed", make.filed("reg_a", "acme"))

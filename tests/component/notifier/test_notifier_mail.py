@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from tests.factories import notifier as make
-from tests.factories.notifier import MANAGER, MailServer, World
+from tests.factories import notifier_world as stage
+from tests.factories.notifier import MANAGER
+from tests.factories.notifier_world import MailServer, World
 
 from dealreg_notifier.channels.email import EmailChannel
 from dealreg_notifier.channels.port import Refused
@@ -20,14 +22,14 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 async def mail() -> AsyncIterator[MailServer]:
-    async with make.mail_server() as server:
+    async with stage.mail_server() as server:
         yield server
 
 
 @pytest.fixture
 async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
-    async with make.world(
-        tmp_path, **make.mail_settings(mail), notifier_delivery_attempts=4
+    async with stage.world(
+        tmp_path, **stage.mail_settings(mail), notifier_delivery_attempts=4
     ) as made:
         await made.others.people()
         await made.others.plan()
@@ -127,9 +129,9 @@ async def test_a_550_is_put_aside_at_once_shown_and_replayed(
 async def test_an_unreachable_server_is_retried_until_the_attempts_are_spent(
     tmp_path: Path,
 ) -> None:
-    async with make.mail_server() as gone:
-        settings = make.mail_settings(gone)
-    async with make.world(tmp_path, **settings, notifier_delivery_attempts=3) as world:
+    async with stage.mail_server() as gone:
+        settings = stage.mail_settings(gone)
+    async with stage.world(tmp_path, **settings, notifier_delivery_attempts=3) as world:
         await world.others.people()
         await world.others.plan()
         await world.others.say(
@@ -228,7 +230,7 @@ async def _mentions(world: World, *words: str) -> list[str]:
 
 
 async def test_without_a_mail_server_the_inbox_alone_tells(tmp_path: Path) -> None:
-    async with make.world(tmp_path) as world:
+    async with stage.world(tmp_path) as world:
         await world.others.people()
         await world.others.plan()
         await world.others.say("conflict.opened", make.opened())

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from tests.factories import notifier as make
-from tests.factories.notifier import MANAGER, MARKET, START, World
+from tests.factories import notifier_world as stage
+from tests.factories.notifier import MANAGER, MARKET, START
+from tests.factories.notifier_world import World
 
 from dealreg_shared.contracts.base import EventData, Money
 from dealreg_shared.contracts.plan import PartnerStatusChanged
@@ -23,7 +25,7 @@ from dealreg_shared.contracts.registration import (
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with make.world(tmp_path) as made:
+    async with stage.world(tmp_path) as made:
         await made.others.people()
         await made.others.plan()
         await made.settle()
