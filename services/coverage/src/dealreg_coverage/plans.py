@@ -7,17 +7,27 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from dealreg_coverage.compiling import compile_plan
 from dealreg_coverage.domain.covering import Posts, posts_on
 from dealreg_coverage.domain.plan import Plan
-from dealreg_coverage.store import put
 from dealreg_coverage.tables import PLAN, PLAN_PART
+from dealreg_coverage.upsert import put
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 
 KEPT = 4
 """Compiled plans, and days of one, that a process keeps at a time."""
+
+
+# Built once: every event asks both.
+_IN_FORCE = (
+    select(PLAN)
+    .where(PLAN.c.in_force_from <= bindparam("at"))
+    .order_by(PLAN.c.in_force_from.desc(), PLAN.c.number.desc())
+    .limit(1)
+)
+_NUMBERED = select(PLAN.c.number).where(PLAN.c.number == bindparam("number"))
 
 
 class PlanIncomplete(Exception):
@@ -33,12 +43,7 @@ class PlanShelf:
 
     def in_force(self, conn: Connection, at: datetime) -> Plan | None:
         """Of the plans that have begun, the one that began last (of several, the highest number)."""
-        row = conn.execute(
-            select(PLAN)
-            .where(PLAN.c.in_force_from <= at)
-            .order_by(PLAN.c.in_force_from.desc(), PLAN.c.number.desc())
-            .limit(1)
-        ).first()
+        row = conn.execute(_IN_FORCE, {"at": at}).first()
         if row is None:
             return None
         key = (row.number, row.content_hash)
@@ -95,7 +100,7 @@ def store_manifest(conn: Connection, manifest: PlanPublished) -> None:
 
 def has_plan(conn: Connection, number: int) -> bool:
     """Whether a plan has arrived completely."""
-    return conn.execute(select(PLAN.c.number).where(PLAN.c.number == number)).first() is not None
+    return conn.execute(_NUMBERED, {"number": number}).first() is not None
 
 
 def _sections(conn: Connection, number: int) -> Mapping[str, Sequence[Mapping[str, Any]]]:

@@ -7,11 +7,21 @@ writes. Must not know scores: those are the domain's.
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    bindparam,
+    func,
+    select,
+)
 
+from dealreg_coverage import upsert
 from dealreg_coverage.domain.factors import MEMORY, Prior, prior_for
 from dealreg_coverage.domain.picture import CellKey, Known
 from dealreg_coverage.domain.plan import MarketId
@@ -59,24 +69,25 @@ def add(
         "region": key.market.region,
         "segment": key.market.segment,
     }
-    _add(conn, CELL_QUARTER, {**place, "quarter": quarter_of(at)}, asdict(sums))
-    mine = [CELL_RECENT.c[name] == value for name, value in place.items()]
-    before = conn.execute(select(CELL_RECENT.c.recent).where(*mine)).scalar()
+    upsert.add(conn, CELL_QUARTER, {**place, "quarter": quarter_of(at)}, asdict(sums))
+    before = conn.execute(_RECENT, place).scalar()
     after = remember(_recent(before or {}), kind, format_instant(at), event_id)
-    put(conn, CELL_RECENT, place, {"recent": after})
+    upsert.put(conn, CELL_RECENT, place, {"recent": after})
     if sums.won or sums.lost:
         won_and_lost = {"won": sums.won, "lost": sums.lost}
-        _add(conn, PROGRAMME_QUARTER, {"quarter": quarter_of(at)}, won_and_lost)
+        upsert.add(conn, PROGRAMME_QUARTER, {"quarter": quarter_of(at)}, won_and_lost)
 
 
 def add_meeting(conn: Connection, market: MarketId, at: datetime) -> None:
     """One more overlap case was opened in a market."""
     place = {"region": market.region, "segment": market.segment, "quarter": quarter_of(at)}
-    _add(conn, MARKET_QUARTER, place, {"met": 1})
+    upsert.add(conn, MARKET_QUARTER, place, {"met": 1})
 
 
 def set_status(conn: Connection, partner_id: str, at: datetime, *, suspended: bool) -> None:
-    put(conn, PARTNER_STATUS, {"partner_id": partner_id, "at": at}, {"suspended": int(suspended)})
+    upsert.put(
+        conn, PARTNER_STATUS, {"partner_id": partner_id, "at": at}, {"suspended": int(suspended)}
+    )
 
 
 def known(conn: Connection, at: datetime, market: MarketId | None = None) -> Known:
@@ -122,7 +133,7 @@ def find_hand_set(conn: Connection, key: CellKey, factor: str) -> tuple[HandSet 
 
 
 def put_hand_set(conn: Connection, key: CellKey, factor: str, given: HandSet) -> None:
-    put(conn, HAND_SET, _factor_key(key, factor), asdict(given))
+    upsert.put(conn, HAND_SET, _factor_key(key, factor), asdict(given))
 
 
 def take_back(conn: Connection, key: CellKey, factor: str, version: int) -> None:
@@ -141,95 +152,101 @@ def refreshed(conn: Connection) -> tuple[str | None, int | None]:
 
 
 def set_refreshed(conn: Connection, day: str | None, plan_number: int | None) -> None:
-    put(conn, REFRESHED, {"id": 1}, {"day": day, "plan_number": plan_number})
-
-
-def put(conn: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Insert a row or overwrite the one with this key."""
-    _upsert(conn, table, key, values, values)
-
-
-def _add(conn: Connection, table: Table, key: Mapping[str, Any], more: Mapping[str, int]) -> None:
-    _upsert(conn, table, key, more, {name: table.c[name] + more[name] for name in more})
-
-
-def _upsert(
-    conn: Connection,
-    table: Table,
-    key: Mapping[str, Any],
-    values: Mapping[str, Any],
-    change: Mapping[str, Any],
-) -> None:
-    rows = {**key, **values}
-    if conn.dialect.name == "postgresql":
-        conn.execute(
-            postgresql.insert(table)
-            .values(rows)
-            .on_conflict_do_update(index_elements=list(key), set_=dict(change))
-        )
-    else:
-        conn.execute(
-            sqlite.insert(table)
-            .values(rows)
-            .on_conflict_do_update(index_elements=list(key), set_=dict(change))
-        )
+    upsert.put(conn, REFRESHED, {"id": 1}, {"day": day, "plan_number": plan_number})
 
 
 def _prior(conn: Connection, quarter: int) -> Prior:
-    rows = conn.execute(
-        select(PROGRAMME_QUARTER).where(
-            PROGRAMME_QUARTER.c.quarter.between(quarter - MEMORY, quarter - 1)
-        )
-    )
+    rows = conn.execute(_PROGRAMME, {"first": quarter - MEMORY, "last": quarter - 1})
     return prior_for(quarter, {row.quarter: Sums(won=row.won, lost=row.lost) for row in rows})
 
 
 def _suspended(conn: Connection, at: datetime) -> frozenset[str]:
-    rows = conn.execute(
-        select(PARTNER_STATUS.c.partner_id, PARTNER_STATUS.c.suspended)
-        .where(PARTNER_STATUS.c.at <= at)
-        .order_by(PARTNER_STATUS.c.partner_id, PARTNER_STATUS.c.at)
-    )
-    latest = {partner: bool(suspended) for partner, suspended in rows}
+    latest = {partner: bool(gone) for partner, gone in conn.execute(_STATUS, {"at": at})}
     return frozenset(partner for partner, suspended in latest.items() if suspended)
 
 
 def _cells(conn: Connection, quarter: int, market: MarketId | None) -> dict[CellKey, Cell]:
     quarters: dict[CellKey, dict[int, Sums]] = {}
-    rows = conn.execute(
-        select(CELL_QUARTER).where(
-            CELL_QUARTER.c.quarter.between(quarter - MEMORY + 1, quarter),
-            *_in_market(CELL_QUARTER, market),
+    span = {"first": quarter - MEMORY + 1, "last": quarter}
+    for row in conn.execute(_quarters_query(market is None), _where(market) | span):
+        partner, region, segment, of_quarter, *counts = row
+        key = CellKey(partner, MarketId(region, segment))
+        quarters.setdefault(key, {})[of_quarter] = Sums(*map(int, counts))
+    recent = {
+        CellKey(partner, MarketId(region, segment)): _recent(stored)
+        for partner, region, segment, stored in conn.execute(
+            _recent_query(market is None), _where(market)
         )
-    ).mappings()
-    for row in rows:
-        sums = Sums(**{name: int(row[name]) for name in _COUNTS})
-        quarters.setdefault(_cell_key(row), {})[row["quarter"]] = sums
-    recents = conn.execute(select(CELL_RECENT).where(*_in_market(CELL_RECENT, market))).mappings()
-    recent = {_cell_key(row): _recent(row["recent"]) for row in recents}
+    }
     return {key: Cell(sums, recent.get(key, {})) for key, sums in quarters.items()}
 
 
 def _hand_set(conn: Connection, market: MarketId | None) -> dict[CellKey, dict[str, HandSet]]:
     found: dict[CellKey, dict[str, HandSet]] = {}
-    rows = conn.execute(
-        select(HAND_SET).where(HAND_SET.c.value.is_not(None), *_in_market(HAND_SET, market))
-    ).mappings()
-    for row in rows:
-        found.setdefault(_cell_key(row), {})[row["factor"]] = _to_hand_set(row)
+    for row in conn.execute(_hand_set_query(market is None), _where(market)).mappings():
+        key = CellKey(row["partner_id"], MarketId(row["region"], row["segment"]))
+        found.setdefault(key, {})[row["factor"]] = _to_hand_set(row)
     return found
 
 
 def _meetings(conn: Connection, quarter: int, market: MarketId | None) -> dict[MarketId, int]:
-    rows = conn.execute(
-        select(MARKET_QUARTER.c.region, MARKET_QUARTER.c.segment, func.sum(MARKET_QUARTER.c.met))
-        .where(
-            MARKET_QUARTER.c.quarter.between(quarter - MEETINGS + 1, quarter),
-            *_in_market(MARKET_QUARTER, market),
-        )
-        .group_by(MARKET_QUARTER.c.region, MARKET_QUARTER.c.segment)
-    )
+    span = {"first": quarter - MEETINGS + 1, "last": quarter}
+    rows = conn.execute(_meetings_query(market is None), _where(market) | span)
     return {MarketId(region, segment): int(met) for region, segment, met in rows}
+
+
+def _where(market: MarketId | None) -> dict[str, Any]:
+    return {} if market is None else {"in_region": market.region, "in_segment": market.segment}
+
+
+def _limited(query: Select[Any], table: Table, everywhere: bool) -> Select[Any]:
+    if everywhere:
+        return query
+    return query.where(
+        table.c.region == bindparam("in_region"), table.c.segment == bindparam("in_segment")
+    )
+
+
+def _span(table: Table) -> ColumnElement[bool]:
+    return table.c.quarter.between(bindparam("first"), bindparam("last"))
+
+
+# Statements are built once: an event reads half a dozen of them, and building costs more than running.
+_PROGRAMME = select(PROGRAMME_QUARTER).where(_span(PROGRAMME_QUARTER))
+_STATUS = (
+    select(PARTNER_STATUS.c.partner_id, PARTNER_STATUS.c.suspended)
+    .where(PARTNER_STATUS.c.at <= bindparam("at"))
+    .order_by(PARTNER_STATUS.c.partner_id, PARTNER_STATUS.c.at)
+)
+_RECENT = select(CELL_RECENT.c.recent).where(
+    *(CELL_RECENT.c[name] == bindparam(name) for name in ("partner_id", "region", "segment"))
+)
+
+
+@cache
+def _quarters_query(everywhere: bool) -> Select[Any]:
+    table = CELL_QUARTER
+    columns = (table.c[name] for name in ("partner_id", "region", "segment", "quarter", *_COUNTS))
+    return _limited(select(*columns).where(_span(table)), table, everywhere)
+
+
+@cache
+def _recent_query(everywhere: bool) -> Select[Any]:
+    table = CELL_RECENT
+    columns = (table.c[name] for name in ("partner_id", "region", "segment", "recent"))
+    return _limited(select(*columns), table, everywhere)
+
+
+@cache
+def _hand_set_query(everywhere: bool) -> Select[Any]:
+    return _limited(select(HAND_SET).where(HAND_SET.c.value.is_not(None)), HAND_SET, everywhere)
+
+
+@cache
+def _meetings_query(everywhere: bool) -> Select[Any]:
+    table = MARKET_QUARTER
+    query = select(table.c.region, table.c.segment, func.sum(table.c.met)).where(_span(table))
+    return _limited(query, table, everywhere).group_by(table.c.region, table.c.segment)
 
 
 def _recent(stored: Mapping[str, Any]) -> dict[str, tuple[tuple[str, str], ...]]:
@@ -238,10 +255,6 @@ def _recent(stored: Mapping[str, Any]) -> dict[str, tuple[tuple[str, str], ...]]
 
 def _to_hand_set(row: RowMapping) -> HandSet:
     return HandSet(**{field.name: row[field.name] for field in fields(HandSet)})
-
-
-def _cell_key(row: RowMapping) -> CellKey:
-    return CellKey(row["partner_id"], MarketId(row["region"], row["segment"]))
 
 
 def _factor_key(key: CellKey, factor: str) -> dict[str, str]:
@@ -255,9 +268,3 @@ def _factor_key(key: CellKey, factor: str) -> dict[str, str]:
 
 def _same(table: Table, key: Mapping[str, Any]) -> Iterable[Any]:
     return [table.c[name] == value for name, value in key.items()]
-
-
-def _in_market(table: Table, market: MarketId | None) -> list[Any]:
-    if market is None:
-        return []
-    return [table.c.region == market.region, table.c.segment == market.segment]

@@ -6,15 +6,18 @@ beside them, all in the transaction of the cause.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, select
 
 from dealreg_coverage.domain.gaps import PRIORITY, GapClass
 from dealreg_coverage.domain.picture import MarketPicture, market_picture, picture
 from dealreg_coverage.domain.plan import MarketId
 from dealreg_coverage.handlers.desk import Cause, Desk
-from dealreg_coverage.store import known, put, set_refreshed
+from dealreg_coverage.store import known, set_refreshed
 from dealreg_coverage.tables import ANNOUNCED_GAP, ANNOUNCED_SCORE
+from dealreg_coverage.upsert import put
 from dealreg_shared.contracts.base import EventData, Market
 from dealreg_shared.contracts.coverage import GapClosed, GapOpened, ScoreChanged
 from dealreg_shared.outbox import Outgoing
@@ -169,21 +172,26 @@ def _market(market: MarketId) -> Market:
 
 
 def _told_scores(conn: Connection, market: MarketId | None = None) -> ToldScores:
-    query = select(ANNOUNCED_SCORE)
-    if market is not None:
-        query = query.where(
-            ANNOUNCED_SCORE.c.region == market.region, ANNOUNCED_SCORE.c.segment == market.segment
-        )
     return {
         (row.partner_id, MarketId(row.region, row.segment)): row.tenths
-        for row in conn.execute(query)
+        for row in _rows_in(conn, ANNOUNCED_SCORE, market)
     }
 
 
 def _told_gaps(conn: Connection, market: MarketId | None = None) -> ToldGaps:
-    query = select(ANNOUNCED_GAP)
-    if market is not None:
-        query = query.where(
-            ANNOUNCED_GAP.c.region == market.region, ANNOUNCED_GAP.c.segment == market.segment
-        )
-    return {MarketId(row.region, row.segment): row.gap_class for row in conn.execute(query)}
+    rows = _rows_in(conn, ANNOUNCED_GAP, market)
+    return {MarketId(row.region, row.segment): row.gap_class for row in rows}
+
+
+def _rows_in(conn: Connection, table: Table, market: MarketId | None) -> Iterable[Row[Any]]:
+    if market is None:
+        return conn.execute(select(table))
+    return conn.execute(_one_market(table), {"region": market.region, "segment": market.segment})
+
+
+@cache
+def _one_market(table: Table) -> Select[Any]:
+    """Built once per table, since every event asks it."""
+    return select(table).where(
+        table.c.region == bindparam("region"), table.c.segment == bindparam("segment")
+    )
