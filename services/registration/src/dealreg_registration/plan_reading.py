@@ -57,8 +57,9 @@ def read_plan(raw: bytes | str) -> Reading:
         document = PlanDocument.model_validate_json(text)
     except ValidationError as error:
         for shape in error.errors(include_url=False):
-            places.append(shape["loc"])
             faults.append(_fault(shape))
+            if shape["type"] != "extra_forbidden":  # the fields beside it can still be looked at
+                places.append(shape["loc"])
     if faults:
         document = None
     return Reading(document, tree, faults, frozenset(_item(place) for place in places))

@@ -29,7 +29,7 @@ class Exclusive(NamedTuple):
     territory: str
     holder: str
     days: Window
-    shape: tuple[str, bool, bool, bool, bool]
+    shape: tuple[str, bool, bool, bool, bool, bool]
     places: frozenset[str]
     segments: frozenset[str]
     lines: frozenset[str]
@@ -91,7 +91,14 @@ def _exclusives(tree: PlanTree) -> Iterator[Exclusive]:
             territory["id"],
             f"partner {item['partner']}" if item.get("partner") else f"direct {item.get('direct')}",
             days,
-            (level, bool(industry), bool(segments), bool(lines), bool(matched.get("tags"))),
+            (
+                level,
+                bool(matched.get("postal_prefixes")),
+                bool(industry),
+                bool(segments),
+                bool(lines),
+                bool(matched.get("tags")),
+            ),
             _values(matched, level) if level else frozenset(),
             segments,
             lines,
@@ -179,42 +186,37 @@ def _same_industry(first: Exclusive, second: Exclusive) -> bool:
 
 
 def _same_place(value: str, first: Exclusive, second: Exclusive, tree: PlanTree) -> bool:
-    """Whether the broader dimensions of place of both can hold where ``value`` is."""
+    """Whether all dimensions of place of both can hold together where ``value`` is."""
     level = first.shape[0]
-    if level in ("regions", "accounts"):
-        # An account lies somewhere in all regions and countries that both sides name.
-        return level == "regions" or all(
-            _both(first.matched, second.matched, name) != set() for name in _PLACES[:3]
-        )
-    country = value[:2]
-    countries = _both(first.matched, second.matched, "countries")
-    if countries is not None and country not in countries:
+    one, other = first.matched, second.matched
+    countries = _both(one, other, "countries")
+    for name in ("postal_prefixes", "cities"):
+        if codes := _both(one, other, name):
+            named = {code[:2] for code in codes}
+            countries = named if countries is None else countries & named
+    if level in ("postal_prefixes", "cities", "countries"):
+        countries = {value[:2]} if countries is None else countries & {value[:2]}
+    cities = _both(
+        {"cities": _values(one, "cities")}, {"cities": _values(other, "cities")}, "cities"
+    )
+    # A postal prefix counts by its length wherever it stands, so both must match by the same one.
+    postal = _both(one, other, "postal_prefixes")
+    if cities == set() or postal == set():
         return False
-    if level == "countries":
-        places = {country}
-    elif level == "subdivisions":
-        places = {value}
-    else:
-        subdivisions = _both(first.matched, second.matched, "subdivisions")
-        places = (
-            {country}
-            if subdivisions is None
-            else {code for code in subdivisions if code[:2] == country}
-        )
-    regions = _both(first.matched, second.matched, "regions")
-    if regions is None:
-        return bool(places)
-    return any(_regions_of(tree, place) & regions for place in places)
-
-
-def _regions_of(tree: PlanTree, place: str) -> frozenset[str]:
-    found = tree.regions_of.get(place)
-    return tree.regions_of.get(place[:2], frozenset()) if found is None else found
+    places = {value} if level == "subdivisions" else _both(one, other, "subdivisions")
+    if places is not None and countries is not None:
+        places = {code for code in places if code[:2] in countries}
+    elif places is None:
+        places = countries
+    regions = _both(one, other, "regions")
+    if places is None or regions is None:
+        return places != set() and regions != set()
+    return any(tree.regions_at(place) & regions for place in places)
 
 
 def _both(first: Item, second: Item, name: str) -> set[str] | None:
     """What both allow in a dimension; None if neither asks for it."""
-    one, other = set(listing(first, name)), set(listing(second, name))
+    one, other = set(first.get(name) or ()), set(second.get(name) or ())
     if one and other:
         return one & other
     return (one or other) or None

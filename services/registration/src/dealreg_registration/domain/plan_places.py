@@ -132,14 +132,9 @@ def _possible(path: str, id_: str, matched: Item, tree: PlanTree) -> Iterator[Fa
     for name in ("subdivisions", "countries"):
         codes = listing(matched, name)
         if codes:
-            if not any(_regions(code, tree) & regions for code in codes):
+            if not any(tree.regions_at(code) & regions for code in codes):
                 yield _nothing(path, id_, f"none of its `{name}` lies in its `regions`")
             return
-
-
-def _regions(code: str, tree: PlanTree) -> frozenset[str]:
-    found = tree.regions_of.get(code)
-    return tree.regions_of.get(code[:2], frozenset()) if found is None else found
 
 
 def _nothing(path: str, id_: str, why: str) -> Fault:

@@ -41,14 +41,22 @@ class PlanTree:
     ids: Mapping[str, frozenset[str]]
     programme: Item | None
     policy: Item
-    regions_of: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Country or subdivision -> the regions it belongs to, wholly or (a country) in part."""
+    whole: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Country or subdivision -> the regions that list it; one, in a plan without faults."""
+    partly: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Country -> the regions that list it or one of its subdivisions."""
     broken: frozenset[str] = frozenset()
 
     def items(self, section: str) -> Iterator[tuple[str, Item]]:
         """Each item with its JSON pointer."""
         for index, item in self.sections.get(section, ()):
             yield f"/{section}/{index}", item
+
+    def regions_at(self, place: str) -> frozenset[str]:
+        """The regions that a country reaches into, or that a subdivision lies in."""
+        if len(place) == 2:
+            return self.partly.get(place, frozenset())
+        return self.whole.get(place) or self.whole.get(place[:2], frozenset())
 
     def by_id(self, section: str) -> dict[str, Item]:
         """The first item of each id."""
@@ -86,7 +94,7 @@ def tree_of(
         ids,
         programme if isinstance(programme, dict) and ("programme", None) not in faulty else None,
         _filled(known.policy, policy if sound and isinstance(policy, dict) else {}),
-        _regions_of(sections.get("regions", ())),
+        *_regions_of(sections.get("regions", ())),
         frozenset(name for name, index in faulty if index is None),
     )
 
@@ -101,15 +109,19 @@ def _filled(defaults: Item, given: Item) -> Item:
     return merged
 
 
-def _regions_of(regions: Sequence[tuple[int, Item]]) -> Mapping[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
+def _regions_of(
+    regions: Sequence[tuple[int, Item]],
+) -> tuple[Mapping[str, frozenset[str]], Mapping[str, frozenset[str]]]:
+    whole: dict[str, set[str]] = {}
+    partly: dict[str, set[str]] = {}
     for _, region in regions:
-        for code in listing(region, "countries"):
-            found.setdefault(code, set()).add(region["id"])
-        for code in listing(region, "subdivisions"):
-            found.setdefault(code, set()).add(region["id"])
-            found.setdefault(code[:2], set()).add(region["id"])
-    return {code: frozenset(ids) for code, ids in found.items()}
+        for code in (*listing(region, "countries"), *listing(region, "subdivisions")):
+            whole.setdefault(code, set()).add(region["id"])
+            partly.setdefault(code[:2], set()).add(region["id"])
+    return (
+        {code: frozenset(ids) for code, ids in whole.items()},
+        {code: frozenset(ids) for code, ids in partly.items()},
+    )
 
 
 def listing(item: Item, name: str) -> Sequence[Any]:

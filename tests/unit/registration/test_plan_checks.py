@@ -1,0 +1,359 @@
+"""What a plan says must fit together: each check alone, and twenty faults at once."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.factories.plans import person, small_plan
+
+from dealreg_registration.domain.plan_checks import MOST_OF_A_KIND
+from dealreg_registration.plan_content import PART_BYTES
+from dealreg_registration.plan_validation import validate_plan
+
+Plan = dict[str, Any]
+EXAMPLES = sorted(Path(__file__).parents[3].glob("examples/*/plan*.yaml"))
+
+
+def found(plan: Plan, **known: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The paths and codes of faults and of warnings."""
+    report = validate_plan(json.dumps(plan), **known)
+    assert report.publishable == (not report.faults)
+    assert all(fault.sentence.endswith((".", "?")) for fault in report.faults)
+    return (
+        [(fault.path, fault.code) for fault in report.faults],
+        [(fault.path, fault.code) for fault in report.warnings],
+    )
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_can_be_published(path: Path) -> None:
+    report = validate_plan(path.read_bytes())
+    assert (report.faults, report.warnings) == ([], [])
+
+
+def test_the_small_plan_is_sound() -> None:
+    assert found(small_plan()) == ([], [])
+
+
+def put(pointer: str, value: Any) -> Callable[[Plan], None]:
+    """Sets the value at a JSON pointer; ``-`` appends."""
+
+    def change(plan: Plan) -> None:
+        *path, last = pointer.strip("/").split("/")
+        place: Any = plan
+        for part in path:
+            place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+        if last == "-":
+            place.append(value)
+        elif isinstance(place, list):
+            place[int(last)] = value
+        else:
+            place[last] = value
+
+    return change
+
+
+def excluded_twice(plan: Plan) -> None:
+    plan["named_accounts"].append({"id": "big2", "name": "Big", "domain": "www.BIG.com"})
+
+
+EXCLUSIVE = {"id": "x", "territory": "t-west", "partner": "bob", "exclusive": True}
+CASES: list[tuple[Callable[[Plan], None], str, str]] = [
+    (put("/programme/time_zone", "Europe/Berlinn"), "/programme/time_zone", "unknown_time_zone"),
+    (put("/programme/currency", "XQX"), "/programme/currency", "unknown_currency"),
+    (put("/exchange_rates/0/currency", "ZZZ"), "/exchange_rates/0/currency", "unknown_currency"),
+    (
+        put("/exchange_rates/0/currency", "USD"),
+        "/exchange_rates/0/currency",
+        "rate_of_own_currency",
+    ),
+    (
+        put("/exchange_rates/-", {"currency": "EUR", "rate": 1}),
+        "/exchange_rates/1",
+        "duplicate_entry",
+    ),
+    (put("/regions/1/id", "west"), "/regions/1/id", "duplicate_id"),
+    (put("/people/1/id", "mia"), "/people/1/id", "duplicate_id"),
+    (put("/product_lines/1/skus", ["C-1"]), "/product_lines/1/skus/0", "duplicate_sku"),
+    (put("/product_lines/1/skus", ["core"]), "/product_lines/1/skus/0", "duplicate_sku"),
+    (put("/partners/0/tier", "golden"), "/partners/0/tier", "unknown_tier"),
+    (put("/partners/0/segments", ["smd"]), "/partners/0/segments/0", "unknown_segment"),
+    (put("/partners/0/certified", ["x"]), "/partners/0/certified/0", "unknown_product_line"),
+    (
+        put("/partners/0/priority_markets", ["west"]),
+        "/partners/0/priority_markets/0",
+        "bad_market",
+    ),
+    (
+        put("/partners/0/priority_markets", ["west/big"]),
+        "/partners/0/priority_markets/0",
+        "unknown_segment",
+    ),
+    (
+        put("/territories/0/match", {"regions": ["wst"]}),
+        "/territories/0/match/regions/0",
+        "unknown_region",
+    ),
+    (
+        put("/territories/0/match", {"accounts": ["bigg"]}),
+        "/territories/0/match/accounts/0",
+        "unknown_named_account",
+    ),
+    (put("/territories/0/minimum_tier", "x"), "/territories/0/minimum_tier", "unknown_tier"),
+    (put("/assignments/0/territory", "t"), "/assignments/0/territory", "unknown_territory"),
+    (put("/assignments/0/partner", "adda"), "/assignments/0/partner", "unknown_partner"),
+    (
+        put("/named_accounts/0/direct_owner", "nora"),
+        "/named_accounts/0/direct_owner",
+        "unknown_person",
+    ),
+    (put("/region_targets/0/region", "x"), "/region_targets/0/region", "unknown_region"),
+    (put("/people/0/manages", ["nowhere/smb"]), "/people/0/manages/0", "unknown_region"),
+    (put("/regions/1/countries", ["DE", "XX"]), "/regions/1/countries/1", "unknown_country"),
+    (
+        put("/regions/0/subdivisions", ["US-CA", "US-ZZ"]),
+        "/regions/0/subdivisions/1",
+        "unknown_subdivision",
+    ),
+    (put("/regions/1/subdivisions", ["US-CA"]), "/regions/1/subdivisions/0", "regions_overlap"),
+    (put("/regions/1/countries", ["DE", "US"]), "/regions/0/subdivisions/0", "regions_overlap"),
+    (
+        put("/regions/-", {"id": "z", "name": "Z", "countries": ["DE"]}),
+        "/regions/2/countries/0",
+        "regions_overlap",
+    ),
+    (
+        put("/partners/0/sites/0/subdivision", "DE-BY"),
+        "/partners/0/sites/0/subdivision",
+        "subdivision_elsewhere",
+    ),
+    (
+        put("/territories/0/match", {"postal_prefixes": ["XX:1"]}),
+        "/territories/0/match/postal_prefixes/0",
+        "unknown_country",
+    ),
+    (
+        put("/territories/0/match", {"cities": ["Berlin"]}),
+        "/territories/0/match/cities/0",
+        "bad_format",
+    ),
+    (
+        put("/territories/0/match", {"countries": ["DE"], "subdivisions": ["US-CA"]}),
+        "/territories/0/match",
+        "matches_nothing",
+    ),
+    (
+        put("/territories/0/match", {"regions": ["emea"], "countries": ["US"]}),
+        "/territories/0/match",
+        "matches_nothing",
+    ),
+    (put("/segments/0/employees_to", 150), "/segments/1", "segments_overlap"),
+    (
+        put("/segments/1", {"id": "ent", "name": "E", "employees_from": 9, "employees_to": 8}),
+        "/segments/1/employees_to",
+        "inverted",
+    ),
+    (put("/segments/1", {"id": "ent", "name": "E"}), "/segments/1", "segment_without_band"),
+    (put("/tiers/1/rank", 1), "/tiers/1/rank", "duplicate_rank"),
+    (put("/assignments/0/direct", "dora"), "/assignments/0", "assignment_holder"),
+    (put("/assignments/0/partner", None), "/assignments/0", "assignment_holder"),
+    (put("/assignments/1/valid_to", "2027-01-01"), "/assignments/1/valid_to", "inverted"),
+    (
+        put("/assignments/0/focus", {"employees_from": 5, "employees_to": 4}),
+        "/assignments/0/focus/employees_to",
+        "inverted",
+    ),
+    (
+        lambda plan: plan["assignments"].extend(
+            [EXCLUSIVE, EXCLUSIVE | {"id": "y", "partner": "ada"}]
+        ),
+        "/assignments/3/exclusive",
+        "exclusives_clash",
+    ),
+    (put("/policy/named_account_limit", 0), "/named_accounts", "too_many_named_accounts"),
+    (
+        put("/named_accounts/0/domain", "someone@gmail.com"),
+        "/named_accounts/0/domain",
+        "no_registrable_domain",
+    ),
+    (put("/named_accounts/0/domain", None), "/named_accounts/0", "account_without_key"),
+    (excluded_twice, "/named_accounts/1", "same_account_twice"),
+    (
+        put("/region_targets/0/minimum_partners", 3),
+        "/region_targets/0/maximum_partners",
+        "inverted",
+    ),
+    (put("/segment_targets/0/partner_share", 61), "/segment_targets", "shares_not_whole"),
+    (put("/policy/score_weights", {"presence": 31}), "/policy/score_weights", "weights_not_whole"),
+    (put("/policy/ladder", {"vp_hours": 3}), "/policy/ladder/vp_hours", "deadlines_out_of_order"),
+    (put("/people/1/roles", ["direct_owner"]), "/people", "ladder_incomplete"),
+    (put("/people/0/manages", ["west"]), "/people", "ladder_incomplete"),
+    (put("/people/-", person("two", "ceo")), "/people/5/roles", "second_of_its_kind"),
+    (put("/people/0/email", None), "/people/0/email", "required"),
+    (put("/people/4/partner", None), "/people/4/partner", "required"),
+    (put("/people/4/roles", ["partner_contact", "reviewer"]), "/people/4/roles", "both_sides"),
+    (put("/people/3/roles", []), "/people/3/roles", "no_role"),
+    (
+        put("/territories/0/match", {"cities": ["DE:" + "x" * PART_BYTES]}),
+        "/territories/0",
+        "item_too_large",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "path", "code"), CASES, ids=lambda value: str(value)[:40])
+def test_a_fault_is_named_with_its_place(
+    change: Callable[[Plan], None], path: str, code: str
+) -> None:
+    plan = copy.deepcopy(small_plan())
+    change(plan)
+    faults, _ = found(plan)
+    assert (path, code) in faults
+
+
+WARNINGS: list[tuple[Callable[[Plan], None], str, str]] = [
+    (put("/segments/1/employees_from", 200), "/segments/1", "segments_gap"),
+    (put("/territories/-", {"id": "t", "name": "T"}), "/territories/2", "unassigned_territory"),
+    (
+        put("/partners/-", {"id": "c", "name": "C", "tier": "gold"}),
+        "/partners/2",
+        "unassigned_partner",
+    ),
+    (put("/territories/1/minimum_tier", "gold"), "/assignments/1/partner", "tier_too_low"),
+    (
+        put("/assignments/-", {"id": "b", "territory": "t-west", "partner": "ada"}),
+        "/assignments/2",
+        "assigned_twice",
+    ),
+    (put("/named_accounts/0/direct_owner", None), "/named_accounts/0", "no_direct_owner"),
+    (
+        put("/market_data", [{"region": "west", "segment": "smb", "potential": 1}]),
+        "/regions/0",
+        "no_market_data",
+    ),
+    (put("/people/-", person("max", "partner_manager")), "/people/5", "second_programme_manager"),
+    (put("/people/1/manages", ["west"]), "/people/1/manages", "manages_nothing"),
+    (
+        put("/assignments/-", {"id": "d", "territory": "t-west", "direct": "mia"}),
+        "/assignments/2/direct",
+        "not_direct_owner",
+    ),
+    (put("/regions/-", {"id": "z", "name": "Z"}), "/regions/2", "empty_region"),
+    (put("/partners/0/segments", ["smb", "smb"]), "/partners/0/segments/1", "repeated_value"),
+    (put("/people/4/email", None), "/people/4", "not_reachable"),
+]
+
+
+@pytest.mark.parametrize(("change", "path", "code"), WARNINGS, ids=lambda value: str(value)[:40])
+def test_a_warning_does_not_keep_a_plan_back(
+    change: Callable[[Plan], None], path: str, code: str
+) -> None:
+    plan = copy.deepcopy(small_plan())
+    change(plan)
+    faults, warnings = found(plan)
+    assert faults == []
+    assert (path, code) in warnings
+
+
+MANY_FAULTS = """
+schema: dealreg.plan/1
+programme: {name: Test, time_zone: Mars/Olympus, currency: USD, color: red}
+regions:
+  - {id: west, name: West, subdivisions: [US-CA], countries: [DE]}
+  - {id: east, name: East, countries: [US, DE, XX]}
+segments:
+  - {id: smb, name: SMB, employees_from: 1, employees_to: 100}
+  - {id: ent, name: Enterprise, employees_from: 90}
+product_lines: [{id: core, name: Core}, {id: core, name: Again}]
+tiers: [{id: gold, name: Gold, rank: 1}, {id: base, name: Base, rank: 0}]
+partners:
+  - {id: ada, name: Ada, tier: goold, segments: [smb], certified: [cor]}
+  - {id: bob, name: Bob, tier: base, kind: shop}
+territories:
+  - {id: t, name: T, match: {regions: [wst]}}
+  - {id: u, name: U, match: {countries: [FR], subdivisions: [US-CA]}}
+  - {id: w, name: W, match: {countries: [DE]}}
+assignments:
+  - {id: a, territory: t, partner: bob, direct: dora}
+  - {id: b, territory: t, partner: ada, valid_from: 2027-02-01, valid_to: 2027-01-01}
+  - {id: c, territory: w, partner: ada, exclusive: true}
+  - {id: d, territory: w, partner: bob, exclusive: true}
+  - {id: e, territory: v, partner: ada, goal: 1.5}
+named_accounts: [{id: big, name: Big}]
+region_targets: [{region: west, minimum_partners: 5, maximum_partners: 3}]
+segment_targets: [{segment: smb, partner_share: 60}]
+exchange_rates: [{currency: usd, rate: '1'}]
+people:
+  - {id: vic, roles: [vp], name: Vic}
+policy: {score_weights: {presence: 50}, named_account_limit: 0}
+"""
+
+
+def test_more_than_twenty_faults_of_all_sorts_are_named_at_once() -> None:
+    report = validate_plan(MANY_FAULTS)
+    faults = [(fault.path, fault.code) for fault in report.faults]
+    assert faults == [
+        ("/programme/color", "unknown_field"),
+        ("/tiers/1/rank", "out_of_range"),
+        ("/partners/1/kind", "not_among"),
+        ("/assignments/4/goal", "bad_value"),
+        ("/exchange_rates/0/currency", "bad_format"),
+        ("/programme/time_zone", "unknown_time_zone"),
+        ("/product_lines/1/id", "duplicate_id"),
+        ("/partners/0/tier", "unknown_tier"),
+        ("/assignments/0/direct", "unknown_person"),
+        ("/partners/0/certified/0", "unknown_product_line"),
+        ("/territories/0/match/regions/0", "unknown_region"),
+        ("/regions/1/countries/2", "unknown_country"),
+        ("/regions/1/countries/1", "regions_overlap"),
+        ("/regions/0/subdivisions/0", "regions_overlap"),
+        ("/territories/1/match", "matches_nothing"),
+        ("/segments/1", "segments_overlap"),
+        ("/assignments/0", "assignment_holder"),
+        ("/assignments/1/valid_to", "inverted"),
+        ("/named_accounts", "too_many_named_accounts"),
+        ("/named_accounts/0", "account_without_key"),
+        ("/region_targets/0/maximum_partners", "inverted"),
+        ("/segment_targets", "shares_not_whole"),
+        ("/policy/score_weights", "weights_not_whole"),
+        ("/people/0/email", "required"),
+        ("/people", "ladder_incomplete"),
+        ("/people", "ladder_incomplete"),
+        ("/assignments/3/exclusive", "exclusives_clash"),
+    ]
+    assert report.document is None
+    by_code = {fault.code: fault for fault in report.faults}
+    assert "Did you mean `gold`?" in by_code["unknown_tier"].sentence
+    assert by_code["unknown_tier"].allowed == "base, gold"
+
+
+def test_an_item_with_a_fault_of_shape_is_not_also_reported_missing() -> None:
+    plan = small_plan()
+    plan["partners"][1]["kind"] = "shop"
+    plan["tiers"][0]["rank"] = "one"
+    assert found(plan)[0] == [("/tiers/0/rank", "wrong_type"), ("/partners/1/kind", "not_among")]
+    faults, _ = found(small_plan(people={"mia": "boss"}))
+    assert faults == [("/people", "wrong_type")]
+
+
+def test_people_on_record_need_no_name_again_and_erased_ones_stay_away() -> None:
+    plan = small_plan()
+    for entry in plan["people"]:
+        del entry["name"], entry["email"]
+    assert ("/people/0/name", "required") in found(plan)[0]
+    on_record = [entry["id"] for entry in plan["people"]]
+    assert found(plan, people=on_record) == ([], [])
+    assert found(plan, people=on_record, erased=["vic"])[0] == [("/people/1/id", "person_erased")]
+
+
+def test_many_faults_of_one_kind_are_counted_not_listed() -> None:
+    territories = [{"id": f"t{n}", "name": "T", "minimum_tier": "no"} for n in range(300)]
+    faults, _ = found(small_plan(territories=territories, assignments=[]))
+    unknown = [path for path, code in faults if code == "unknown_tier"]
+    assert len(unknown) == MOST_OF_A_KIND + 1
+    report = validate_plan(yaml.safe_dump(small_plan(territories=territories, assignments=[])))
+    assert "250 more of this kind" in [f.sentence for f in report.faults][MOST_OF_A_KIND]
