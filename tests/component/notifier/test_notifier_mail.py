@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from tests.factories import notifier_world as stage
 from tests.factories.notifier import MANAGER
 from tests.factories.notifier_world import MailServer, World
 
+from dealreg_notifier.channels import registry
 from dealreg_notifier.channels.email import EmailChannel
-from dealreg_notifier.channels.port import Refused
+from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome, Refused
 from dealreg_notifier.tables import metadata
 from dealreg_shared.contracts.people import PersonUpdated
 
@@ -257,3 +259,57 @@ async def test_several_messages_share_a_connection(world: World, mail: MailServe
     async with channel.session() as sender:
         first = await sender._connected()
         assert await sender._connected() is first
+
+
+async def test_a_person_who_becomes_known_later_is_written_to_then(
+    tmp_path: Path, mail: MailServer
+) -> None:
+    """People travel on another topic than conflicts: it may lag behind."""
+    async with stage.world(tmp_path, **stage.mail_settings(mail)) as world:
+        await world.others.plan()
+        await world.others.say("conflict.opened", make.opened(claims=()))
+        await world.settle()
+        (waiting,) = await deliveries(world)
+        assert (waiting["state"], waiting["error"]) == ("pending", "no address is known")
+        await world.others.people()
+        await world.at(timedelta(seconds=30))
+        assert len(mail.to(MANAGER)) == 1
+
+
+class PinBoard:
+    """A further channel: all that has to be written to add one."""
+
+    name = "pinboard"
+
+    def __init__(self) -> None:
+        self.pinned: list[Outbound] = []
+
+    def reaches(self, contact: Contact) -> bool:
+        return contact.person_id == MANAGER
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator["PinBoard"]:
+        yield self
+
+    async def send(self, outbound: Outbound) -> Outcome:
+        self.pinned.append(outbound)
+        return Delivered()
+
+
+async def test_a_further_channel_needs_its_own_code_and_an_entry(
+    tmp_path: Path, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = PinBoard()
+    builders = (*registry.BUILDERS, lambda _settings: board)
+    monkeypatch.setattr(registry, "BUILDERS", builders)
+    async with stage.world(tmp_path, **stage.mail_settings(mail)) as world:
+        await world.others.people()
+        await world.others.plan()
+        await open_case(world)
+        (pinned,) = board.pinned
+        assert pinned.title.startswith("Decide by")
+        assert len(mail.to(MANAGER)) == 1
+        channels = sorted(
+            d["channel"] for d in await deliveries(world) if d["recipient"] == MANAGER
+        )
+        assert channels == ["email", "pinboard"]

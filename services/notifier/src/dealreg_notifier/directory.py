@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_notifier import tables
 from dealreg_notifier.channels.port import Contact
@@ -195,17 +196,15 @@ def put_plan(
 def put_filing(conn: Connection, registration_id: str, partner_id: str, account_name: str) -> None:
     """Remember how the partner spelled the account."""
     table = tables.filing
-    changed = conn.execute(
-        update(table)
-        .where(table.c.registration_id == registration_id)
-        .values(account_name=account_name)
-    ).rowcount
-    if not changed:
-        conn.execute(
-            table.insert().values(
-                registration_id=registration_id, partner_id=partner_id, account_name=account_name
-            )
+    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+    row = insert(table).values(
+        registration_id=registration_id, partner_id=partner_id, account_name=account_name
+    )
+    conn.execute(
+        row.on_conflict_do_update(
+            index_elements=[table.c.registration_id], set_={"account_name": account_name}
         )
+    )
 
 
 def spellings(conn: Connection, registration_ids: Iterable[str]) -> dict[str, str]:
