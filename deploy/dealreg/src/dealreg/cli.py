@@ -3,6 +3,7 @@
 import typer
 
 from dealreg.backup import backup, restore
+from dealreg.demo.command import demo
 from dealreg.explain import explain
 from dealreg.export_registrations import export
 from dealreg.import_registrations import import_
@@ -16,6 +17,7 @@ app = typer.Typer(
 )
 
 app.add_typer(plan_app, name="plan")
+app.command()(demo)
 app.command()(explain)
 app.command("import")(import_)
 app.command()(export)

@@ -1,0 +1,57 @@
+"""A mail server on this machine that delivers nowhere: it keeps what the services send, to be shown."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes, policy
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """``at`` is the demo's own time."""
+
+    at: datetime
+    to: str
+    subject: str
+    text: str
+
+
+class Mailbox:
+    """All mails since the start, in order of arrival."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.mails: list[Mail] = []
+        self.port = 0
+        self._now = now
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        """Called by the server for each message."""
+        message = message_from_bytes(bytes(envelope.content), policy=policy.default)
+        body = message.get_body(("plain",))
+        self.mails.append(
+            Mail(
+                self._now(),
+                ", ".join(envelope.rcpt_tos),
+                str(message["subject"]),
+                "" if body is None else str(body.get_content()),
+            )
+        )
+        return "250 kept"
+
+
+@asynccontextmanager
+async def mail_server(now: Callable[[], datetime]) -> AsyncIterator[Mailbox]:
+    """A mailbox behind SMTP on a free port of this machine, until the context ends."""
+    mailbox = Mailbox(now)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(mailbox, hostname="localhost", loop=loop), "127.0.0.1", 0
+    )
+    async with server:
+        mailbox.port = server.sockets[0].getsockname()[1]
+        yield mailbox

@@ -1,0 +1,144 @@
+"""Three short stories before the stream: a race, a filing out of territory, a case that climbs.
+
+Partners and plan are the demo's own, the accounts made up. Shown step by step, with the services' words.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from dealreg.demo.mailbox import Mailbox
+from dealreg.demo.simulation import Simulation
+
+FIRST, SECOND, ABROAD = "PT013", "PT011", "PT017"
+"""Two partners in the United States that sell storage, and one in Great Britain."""
+
+COLOURS = {
+    "protected": "green",
+    "contested": "yellow",
+    "referred": "blue",
+    "rejected": "red",
+    "duplicate": "red",
+    "open": "cyan",
+}
+
+
+def deal(account: str, domain: str, amount: str) -> dict[str, Any]:
+    """A deal in the United States on the flash array."""
+    return {
+        "account": {"name": account, "domain": domain, "country": "US", "subdivision": "US-CO"},
+        "product_lines": ["P-STO-A"],
+        "amount": {"amount": amount, "currency": "USD"},
+        "close_date": "2025-04-30",
+    }
+
+
+class Stories:
+    """Told on ``console``, in order."""
+
+    def __init__(
+        self, sim: Simulation, mailbox: Mailbox, names: Mapping[str, str], console: Console
+    ) -> None:
+        self._sim = sim
+        self._mailbox = mailbox
+        self._names = names
+        self._console = console
+        self._shown = 0
+
+    async def tell(self) -> None:
+        """All three. Time moves from the first morning to the day after the next."""
+        second = await self.two_partners_one_deal()
+        await self.out_of_territory()
+        await self.a_case_climbs(second)
+
+    async def two_partners_one_deal(self) -> str:
+        """Returns the id of the contested registration."""
+        self._title("Two partners file one deal, four seconds apart")
+        answer = await self._file(
+            FIRST, deal("Aspen Ridge Labs Inc.", "aspen-ridge.example.com", "88000.00")
+        )
+        self._verdict(FIRST, answer)
+        await self._sim.advance(self._sim.clock() + timedelta(seconds=4))
+        answer = await self._file(
+            SECOND,
+            deal("ASPEN RIDGE LABS", "https://www.aspen-ridge.example.com/contact", "91500.00"),
+        )
+        self._verdict(SECOND, answer)
+        identifier: str = answer["id"]
+        return identifier
+
+    async def out_of_territory(self) -> None:
+        self._title("A partner from Great Britain files a deal in the United States")
+        await self._sim.advance(self._sim.clock() + timedelta(minutes=10))
+        answer = await self._file(
+            ABROAD, deal("Boulder Creek Foods", "boulder-creek.example.com", "52000.00")
+        )
+        self._verdict(ABROAD, answer)
+
+    async def a_case_climbs(self, second: str) -> None:
+        self._title("Nobody settles the conflict: its clock runs 4 h, 24 h, CEO")
+        await self._sim.settle()
+        [conflict] = await self._sim.items("/v1/conflicts", state="open")
+        opened = datetime.fromisoformat(conflict["opened_at"])
+        self._shown = len(self._mailbox.mails)
+        for mail in self._mailbox.mails:
+            if "vendor.example" in mail.to:
+                self._mail(mail.at, mail.to, mail.subject, mail.text)
+        for hours in (4, 24):
+            await self._sim.advance(opened + timedelta(hours=hours))
+            await self._sim.settle()
+            now = await self._sim.call("GET", f"/v1/conflicts/{conflict['id']}")
+            self._console.print(
+                f"  [bold]{hours}:00:00 after opening[/bold]: level {now['level']}, "
+                f"{now['responsible']['role']} ({now['responsible']['person_id']})"
+            )
+            self._new_mails()
+        await self._sim.end(SECOND, second, "withdraw", "story-withdraw")
+        await self._sim.settle()
+        closed = await self._sim.call("GET", f"/v1/conflicts/{conflict['id']}")
+        self._console.print(
+            f"  {self._names[SECOND]} withdraws; the case is [bold]{closed['state']}[/bold] "
+            "and no timer of it is left."
+        )
+        self._new_mails()
+
+    async def _file(self, partner: str, body: Mapping[str, Any]) -> Any:
+        return await self._sim.file(partner, body, f"story-{partner}")
+
+    def _title(self, text: str) -> None:
+        self._console.print()
+        self._console.rule(f"[bold]{text}[/bold]", align="left")
+
+    def _verdict(self, partner: str, answer: Mapping[str, Any]) -> None:
+        for claim in answer["claims"]:
+            outcome = claim["outcome"]
+            self._console.print(
+                f"  {answer['filed_at'][:19].replace('T', ' ')}  {self._names[partner]} files "
+                f"{answer['account_name']!r}: "
+                f"[bold {COLOURS.get(outcome, 'white')}]{outcome}[/]"
+            )
+            for reason in claim["reasons"]:
+                self._console.print(f"      {reason}", markup=False, style="dim")
+        self._console.print(
+            f"      owner of the account: {answer['owner']}, receipt {answer['receipt']['number']}",
+            style="dim",
+        )
+
+    def _new_mails(self) -> None:
+        for mail in self._mailbox.mails[self._shown :]:
+            self._mail(mail.at, mail.to, mail.subject, mail.text)
+        self._shown = len(self._mailbox.mails)
+
+    def _mail(self, at: datetime, to: str, subject: str, text: str) -> None:
+        self._console.print(
+            Panel(
+                Text(text.strip()),
+                title=Text(f"{at:%Y-%m-%d %H:%M} mail to {to}: {subject}"),
+                title_align="left",
+                border_style="dim",
+            )
+        )

@@ -1,0 +1,159 @@
+"""What the demo says at the end, read from the services' HTTP APIs as any client could."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from dealreg.demo.parity import Comparison
+from dealreg.demo.simulation import Simulation
+
+GAPS_SHOWN = 12
+
+
+async def show(sim: Simulation, outcomes: Counter[str], console: Console) -> None:
+    """Outcomes, cases per quarter, escalations per level, matrix, gaps, the five things to do."""
+    console.print()
+    console.rule("[bold]Summary[/bold]", align="left")
+    _outcomes(outcomes, console)
+    conflicts = await sim.items("/v1/conflicts")
+    escalations = await sim.items("/v1/escalations")
+    _cases(conflicts, escalations, console)
+    _matrix(await sim.call("GET", "/v1/coverage/matrix"), console)
+    _gaps(await sim.call("GET", "/v1/coverage/gaps"), console)
+    _actions(await sim.call("GET", "/v1/coverage/summary"), console)
+
+
+def _outcomes(outcomes: Counter[str], console: Console) -> None:
+    total = sum(outcomes.values())
+    table = Table(title=f"Outcomes of {total:,} registrations", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("registrations", justify="right")
+    table.add_column("share", justify="right")
+    for name, count in outcomes.most_common():
+        table.add_row(name, f"{count:,}", f"{100 * count / max(1, total):.1f} %")
+    console.print(table)
+
+
+def _quarter(instant: str) -> str:
+    return f"{instant[:4]} Q{(int(instant[5:7]) + 2) // 3}"
+
+
+def _cases(
+    conflicts: Sequence[Mapping[str, Any]],
+    escalations: Sequence[Mapping[str, Any]],
+    console: Console,
+) -> None:
+    """A case reaches level 2 when level 1 missed its deadline, and level 3 likewise."""
+    opened = Counter((_quarter(c["opened_at"]), c["kind"]) for c in conflicts)
+    reached: Counter[tuple[str, int]] = Counter()
+    for case in escalations:
+        for level in range(1, len(case["breached_levels"]) + 2):
+            reached[_quarter(case["opened_at"]), level] += 1
+    kinds = sorted({kind for _, kind in opened})
+    table = Table(
+        title="Cases opened per quarter, and the levels they reached", title_justify="left"
+    )
+    table.add_column("quarter")
+    for kind in kinds:
+        table.add_column(kind.replace("_", " "), justify="right")
+    for name in ("manager told", "VP told", "CEO told"):
+        table.add_column(name, justify="right")
+    for quarter in sorted({q for q, _ in opened}):
+        table.add_row(
+            quarter,
+            *(str(opened[quarter, kind]) for kind in kinds),
+            *(str(reached[quarter, level]) for level in (1, 2, 3)),
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        *(str(sum(n for (_, k), n in opened.items() if k == kind)) for kind in kinds),
+        *(str(sum(n for (_, of), n in reached.items() if of == level)) for level in (1, 2, 3)),
+    )
+    console.print(table)
+
+
+def _matrix(matrix: Mapping[str, Any], console: Console) -> None:
+    target = matrix["target"]
+    table = Table(
+        title=f"Coverage in per cent (target {target:g}, as of {matrix['as_of'][:10]})",
+        title_justify="left",
+        padding=(0, 0, 0, 1),
+    )
+    table.add_column("partner", no_wrap=True)
+    for market in matrix["markets"]:
+        table.add_column(market.replace("/", "\n"), justify="right")
+    for row in matrix["rows"]:
+        cells = [row["cells"].get(market) for market in matrix["markets"]]
+        if any(cells):
+            table.add_row(
+                f"{row['partner_id']} {row['partner_name']}", *(_cell(c, target) for c in cells)
+            )
+    console.print(table)
+    programme = matrix["programme"]
+    console.print(
+        f"Programme: {programme['weighted']:g} % weighted by potential, "
+        f"{programme['mean']:g} % plain mean of partner scores."
+    )
+
+
+def _cell(cell: Mapping[str, Any] | None, target: float) -> str:
+    if cell is None:
+        return ""
+    colour = "green" if cell["score"] >= target else "yellow" if cell["score"] >= 65 else "red"
+    return f"[{colour}]{cell['score']:.0f}[/]"
+
+
+def _gaps(gaps: Mapping[str, Any], console: Console) -> None:
+    table = Table(title=f"Gaps: {len(gaps['items'])}", title_justify="left")
+    for name in ("priority", "class", "market"):
+        table.add_column(name)
+    for name in ("score", "partners", "planned"):
+        table.add_column(name, justify="right")
+    table.add_column("why")
+    for gap in gaps["items"][:GAPS_SHOWN]:
+        table.add_row(
+            gap["priority"],
+            gap["gap_class"],
+            gap["name"],
+            f"{gap['score']:.0f} %",
+            str(gap["partners"]),
+            str(gap["headcount"]),
+            gap["reason"],
+        )
+    console.print(table)
+
+
+def _actions(summary: Mapping[str, Any], console: Console) -> None:
+    console.print("[bold]The five things to do first[/bold]")
+    for number, action in enumerate(summary["actions"], 1):
+        console.print(f"  {number}. {action['text']}", markup=False)
+
+
+def show_parity(comparison: Comparison, console: Console) -> None:
+    """Every verdict that differs from the truth file's, with its cause."""
+    console.print()
+    console.rule("[bold]Parity with the truth file[/bold]", align="left")
+    table = Table()
+    for name in ("event", "truth", "ours", "refers to", "cause"):
+        table.add_column(name)
+    for difference in comparison.differences:
+        table.add_row(
+            difference.event_id,
+            difference.truth,
+            difference.ours,
+            difference.refers_to,
+            "; ".join(difference.causes) or "[red]unexplained[/red]",
+        )
+    console.print(table)
+    causes = Counter("; ".join(d.causes) or "unexplained" for d in comparison.differences)
+    for cause, count in causes.most_common():
+        console.print(f"  {count:3}  {cause}", markup=False)
+    console.print(
+        f"{comparison.compared:,} verdicts compared, {len(comparison.differences)} differ, "
+        f"{sum(not d.causes for d in comparison.differences)} unexplained. "
+        f"Look-alikes merged: {len(comparison.merged)}."
+    )
