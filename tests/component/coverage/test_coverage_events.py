@@ -10,8 +10,12 @@ from tests.factories.coverage import interleaved, partner, random_log, sections
 from dealreg_coverage import tables
 from dealreg_coverage.rebuild import LogIncomplete, rebuild
 from dealreg_coverage.state import canonical_state
+from dealreg_shared.bus.headers import event_headers
+from dealreg_shared.bus.port import Message
+from dealreg_shared.contracts.catalogue import REGISTRATION, encode
 from dealreg_shared.contracts.coverage import GapClosed, GapOpened, ScoreChanged
 from dealreg_shared.contracts.registration import RegistrationEnded
+from dealreg_shared.inbox import Consumer
 
 
 async def state(house: House) -> bytes:
@@ -161,6 +165,38 @@ async def test_an_incomplete_log_changes_nothing(planned: House) -> None:
     )
     with pytest.raises(LogIncomplete, match="lack events"):
         await rebuild(planned.service.database, planned.bus, planned.service.extras["desk"])
+    assert await state(planned) == before
+
+
+async def test_a_rebuild_applies_what_was_mended_as_it_was_mended(planned: House) -> None:
+    first = planned.log.ended("won", "ada", account="acc_bad", at=planned.now)
+    second = planned.log.ended("lost", "ada", account="acc_bad", at=planned.now)
+    planned.log.events.clear()
+    good = encode(first)
+    broken = good.replace(b'"amount_base":"25000"', b'"amount_base":"much"')
+    await planned.bus.publish(
+        [
+            Message(REGISTRATION, "acc_bad", body, event_headers(event.keyversion))
+            for event, body in ((first, broken), (second, encode(second)))
+        ]
+    )
+    await planned.settle()
+    assert b'"cell_quarter"' not in await state(planned)
+    aside = tables.INBOX.aside
+    await planned.service.database.write(
+        lambda conn: conn.execute(
+            aside.update().where(aside.c.version == 1).values(original=aside.c.body, body=good)
+        )
+    )
+    [consumer] = [
+        flow
+        for flow in planned.service.flows
+        if isinstance(flow, Consumer) and flow.topics == (REGISTRATION,)
+    ]
+    assert await consumer.replay(REGISTRATION, "acc_bad") == 2
+    before = await state(planned)
+    assert b'"cell_quarter"' in before
+    await rebuild(planned.service.database, planned.bus, planned.service.extras["desk"])
     assert await state(planned) == before
 
 

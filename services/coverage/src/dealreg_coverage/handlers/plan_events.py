@@ -29,4 +29,5 @@ def status_changed(desk: Desk, conn: Connection, event: Event[PartnerStatusChang
     suspended = event.data.status == "suspended"
     store.set_status(conn, event.data.partner_id, event.data.at, suspended=suspended)
     because = f"partner {'suspended' if suspended else 'active again'}"
-    assess_all(conn, desk, app_now(conn), Cause.of(event, because))
+    now = max(app_now(conn), event.data.at)  # the sender's clock may be a little ahead of ours
+    assess_all(conn, desk, now, Cause.of(event, because))
