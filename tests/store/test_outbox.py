@@ -1,7 +1,7 @@
 """The outbox loses nothing and reorders nothing, whatever fails; on SQLite and on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import Connection, MetaData, func, select, text
+from tests.factories.travelling import AT, person, suspended, versions, whole_log
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.port import Bus, BusError, Message, Subscription
@@ -17,7 +18,6 @@ from dealreg_shared.contracts.catalogue import PEOPLE, PLAN, decode
 from dealreg_shared.db import Database
 from dealreg_shared.outbox import EventTooLarge, Outbox, Relay, outbox_tables
 from dealreg_shared.outbox import relay as relaying
-from tests.factories.travelling import AT, person, suspended, versions, whole_log
 
 METADATA = MetaData()
 TABLES = outbox_tables(METADATA)
@@ -26,7 +26,7 @@ KEYS = [f"key-{number}" for number in range(7)]
 
 
 @pytest.fixture
-async def stored(database: Database) -> AsyncIterator[Database]:
+async def stored(database: Database) -> Database:
     await database.write(METADATA.create_all)
     return database
 
@@ -36,8 +36,8 @@ class UnreliableBus:
     """The real bus, behind a wire that the test may cut before or after the message went through."""
 
     bus: EmbeddedBus
-    before: Callable[[Sequence[Message]], None] = lambda messages: None
-    after: Callable[[Sequence[Message]], None] = lambda messages: None
+    before: Callable[[Sequence[Message]], None] = lambda _: None
+    after: Callable[[Sequence[Message]], None] = lambda _: None
     batches: list[list[Message]] = field(default_factory=list)
 
     async def publish(self, messages: Sequence[Message]) -> None:
@@ -301,7 +301,7 @@ async def test_a_running_relay_outlives_a_bus_that_is_away_and_lets_go_of_its_sh
             raise BusError("away")
 
     bus.before = away_at_first
-    bus.after = lambda messages: arrived.set()
+    bus.after = lambda _: arrived.set()
     running = asyncio.create_task(carrying.run())
     await append(stored, suspended("a"))
     carrying.wake()
@@ -324,7 +324,7 @@ async def test_a_hint_shortens_the_wait_for_the_next_poll(
     monkeypatch.setattr(relaying, "POLL_SECONDS", 3600.0)
     bus = UnreliableBus(embedded_bus)
     arrived = asyncio.Event()
-    bus.after = lambda messages: arrived.set()
+    bus.after = lambda _: arrived.set()
     carrying = relay(stored, bus)
     resting = asyncio.Event()
     rest = carrying._rest

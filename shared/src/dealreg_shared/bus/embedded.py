@@ -21,6 +21,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from dealreg_shared.bus.headers import key_version
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
 from dealreg_shared.contracts.catalogue import TOPICS
 
@@ -37,7 +38,8 @@ CREATE TABLE IF NOT EXISTS message (
     key TEXT NOT NULL,
     value BLOB,
     headers TEXT NOT NULL,
-    compacted INTEGER NOT NULL
+    compacted INTEGER NOT NULL,
+    version INTEGER
 );
 CREATE INDEX IF NOT EXISTS ix_message_topic ON message (topic, id);
 CREATE INDEX IF NOT EXISTS ix_message_compacted ON message (topic, key, id) WHERE compacted = 1;
@@ -140,21 +142,26 @@ class EmbeddedBus:
 
     def _append(self, conn: sqlite3.Connection, message: Message) -> None:
         compacted = message.topic in self._compacted
-        row_id = conn.execute(
-            "INSERT INTO message (topic, key, value, headers, compacted) VALUES (?, ?, ?, ?, ?)",
+        version = key_version(message.headers)
+        if compacted:
+            of_key = "compacted = 1 AND topic = ? AND key = ?"
+            place = (message.topic, message.key)
+            newer = f"SELECT 1 FROM message WHERE {of_key} AND version > ?"
+            if version is not None and conn.execute(newer, (*place, version)).fetchone():
+                return  # a late repetition: what it says is superseded already
+            conn.execute(f"DELETE FROM message WHERE {of_key}", place)
+        conn.execute(
+            "INSERT INTO message (topic, key, value, headers, compacted, version)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
             (
                 message.topic,
                 message.key,
                 message.value,
                 json.dumps(message.headers),
                 int(compacted),
+                version,
             ),
-        ).lastrowid
-        if compacted:
-            conn.execute(
-                "DELETE FROM message WHERE compacted = 1 AND topic = ? AND key = ? AND id < ?",
-                (message.topic, message.key, row_id),
-            )
+        )
 
     @contextmanager
     def _writing(self, synchronous: str) -> Iterator[sqlite3.Connection]:
