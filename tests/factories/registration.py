@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from dealreg_registration.domain.account import Account, Registration
-from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.facts import Facts, Location
 from dealreg_registration.domain.match import TerritoryIndex
 from dealreg_registration.domain.plan import (
@@ -146,7 +146,7 @@ class Ids:
 
 
 class World:
-    """One account under some plans, driven like the account writer drives it: settle, then the command."""
+    """One account under some plans, driven as the account writer does it: settle, then the command."""
 
     def __init__(
         self,

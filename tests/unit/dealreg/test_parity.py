@@ -12,7 +12,7 @@ from dealreg.explain import IN_FORCE
 from dealreg.in_memory import InMemory, Tried
 from dealreg_registration.api.schemas import RegistrationBody
 from dealreg_registration.compiling import compile_plan
-from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.ending import report_result
 from dealreg_registration.domain.plan import PlanBook, Standing
 from dealreg_registration.domain.settle import settle

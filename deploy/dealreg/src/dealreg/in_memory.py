@@ -9,7 +9,8 @@ from datetime import datetime
 from itertools import count
 
 from dealreg_registration.domain.account import Account, Registration
-from dealreg_registration.domain.decide import Context, Decision, amount_in_base
+from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.decide import Decision, amount_in_base
 from dealreg_registration.domain.facts import Disagreement, merge
 from dealreg_registration.domain.filing import file, resolve_lines
 from dealreg_registration.domain.identity import Resolution, resolve

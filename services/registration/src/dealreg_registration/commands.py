@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dealreg_registration.domain.account import Account, Registration
-from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.facts import Facts, Source
 from dealreg_registration.domain.identity import Resolution
 from dealreg_registration.domain.plan import PlanBook

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, Select, exists, select
 from dealreg_registration import store
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.account import Claim
-from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.domain.settle import settle
 from dealreg_registration.programme import Programme

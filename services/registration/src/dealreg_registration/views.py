@@ -22,7 +22,8 @@ from dealreg_registration.domain.account import (
     Registration,
 )
 from dealreg_registration.domain.cases import level_at
-from dealreg_registration.domain.decide import Context, Decision
+from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.decide import Decision
 from dealreg_registration.domain.owner import owner_for
 from dealreg_shared.contracts.base import format_instant
 

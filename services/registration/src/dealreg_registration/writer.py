@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from dealreg_registration import store
 from dealreg_registration.commands import SYSTEM, Answer, Command, Work
 from dealreg_registration.domain.account import Account
-from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import DomainError, NoPlanInForce, RegistrationNotFound
 from dealreg_registration.domain.facts import Facts, merge
 from dealreg_registration.domain.identity import Resolution, resolve

@@ -6,7 +6,8 @@ from datetime import date
 from decimal import Decimal
 
 from dealreg_registration.domain.account import Account, Acted, Registration
-from dealreg_registration.domain.decide import Context, amount_in_base
+from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.decide import amount_in_base
 from dealreg_registration.domain.errors import FactAlreadyKnown, RegistrationEnded
 from dealreg_registration.domain.facts import Facts, Source, merge, to_json
 from dealreg_registration.domain.filing import NewId, decide_again, touch

@@ -7,16 +7,18 @@ out what it says.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from dealreg_registration.domain.account import Account, Claim, Owner, Registration, State
-from dealreg_registration.domain.coverage import Cover, Coverage, covers, target_for
+from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.coverage import Coverage, covers, target_for
+from dealreg_registration.domain.eligible import ineligible
+from dealreg_registration.domain.explain_coverage import coverage_step
 from dealreg_registration.domain.facts import Disagreement
-from dealreg_registration.domain.match import Target, with_segment
 from dealreg_registration.domain.owner import owner_of
-from dealreg_registration.domain.plan import NamedAccount, Plan, Standing, window
+from dealreg_registration.domain.plan import NamedAccount, Plan, window
 from dealreg_registration.domain.trace import Step
 
 RULE_BOOK = "2026-11"
@@ -55,15 +57,6 @@ class Decision:
     owner: Owner
     market_region: str | None
     market_segment: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """All that a decision reads besides the filing and the account."""
-
-    plan: Plan
-    standing: Standing
-    now: datetime
 
 
 def decide(
@@ -113,7 +106,7 @@ def _decide_line(
     again: bool,
 ) -> LineDecision:
     plan, now = context.plan, context.now
-    rejected = _ineligible(filing, line, account, context, named, new_evidence)
+    rejected = ineligible(filing, line, account, context, named, new_evidence)
     if rejected:
         sentences = " ".join(sentence for _, sentence in rejected)
         return LineDecision(
@@ -156,7 +149,7 @@ def _decide_line(
     target = target_for(plan, account.facts, filing.place_of_use, named, line, filing.tags)
     coverage = covers(plan, context.standing, target, now)
     mine = coverage.standing_of(filing.partner_id)
-    trace.append(_coverage_step(filing, account, context, target, coverage, mine, disagreements))
+    trace.append(coverage_step(filing, account, context, target, coverage, mine, disagreements))
     supersedes = former.id if former else None
 
     if not coverage.covering and mine is None:
@@ -249,69 +242,6 @@ def _decide_line(
     )
 
 
-def _ineligible(
-    filing: Registration,
-    line: str,
-    account: Account,
-    context: Context,
-    named: NamedAccount | None,
-    new_evidence: bool,
-) -> list[tuple[str, str]]:
-    """Rule 1: every reason why the line is not eligible, as (code, sentence)."""
-    plan, now = context.plan, context.now
-    reasons: list[tuple[str, str]] = []
-    if filing.partner_id not in plan.partners:
-        reasons.append(("partner_not_in_plan", "Your company is not part of the plan in force."))
-    elif not context.standing.active(filing.partner_id, now):
-        reasons.append(("partner_suspended", "Your company is suspended from registering deals."))
-    if line not in plan.line_of.values():
-        reasons.append(("unknown_product_line", f"The plan has no product line or SKU {line!r}."))
-    if plan.convert(filing.amount, filing.currency) is None:
-        reasons.append(
-            (
-                "no_exchange_rate",
-                f"The plan has no exchange rate for {filing.currency}; "
-                f"file the amount in {plan.currency}.",
-            )
-        )
-    elif plan.policy.minimum_amount is not None and filing.amount_base < plan.policy.minimum_amount:
-        reasons.append(
-            (
-                "below_minimum_amount",
-                f"The amount is below the minimum of {plan.policy.minimum_amount} {plan.currency}.",
-            )
-        )
-    if filing.close_date < now.date():
-        reasons.append(("close_date_past", "The close date has passed."))
-    if named is not None and named.excluded:
-        reasons.append(("account_excluded", "The plan takes no registrations for this account."))
-    if plan.policy.cooling_off_days and not new_evidence:
-        until = _cooling_off_until(filing, line, account, plan.policy.cooling_off_days)
-        if until is not None and now < until:
-            reasons.append(
-                (
-                    "cooling_off",
-                    f"Your protection here expired; you may file again from {until:%Y-%m-%d} on, "
-                    "or with new evidence.",
-                )
-            )
-    return reasons
-
-
-def _cooling_off_until(
-    filing: Registration, line: str, account: Account, days: int
-) -> datetime | None:
-    ends = [
-        claim.protected_until
-        for claim in account.claims.values()
-        if claim.partner_id == filing.partner_id
-        and claim.product_line == line
-        and claim.state == "expired"
-        and claim.protected_until is not None
-    ]
-    return max(ends) + timedelta(days=days) if ends else None
-
-
 def _same_claim(filing: Registration, line: str, account: Account) -> Claim | None:
     """Rule 2: the partner's own active claim on the line; a reseller and a distributor that name each
     other have one claim together."""
@@ -332,86 +262,6 @@ def _joint(filing: Registration, other: Registration) -> bool:
     return (
         filing.distributor_id == other.partner_id and other.reseller_id == filing.partner_id
     ) or (filing.reseller_id == other.partner_id and other.distributor_id == filing.partner_id)
-
-
-def _coverage_step(
-    filing: Registration,
-    account: Account,
-    context: Context,
-    target: Target,
-    coverage: Coverage,
-    mine: Cover | None,
-    disagreements: tuple[Disagreement, ...],
-) -> Step:
-    """Rule 3: what covers, in words that name no other partner."""
-    if mine is not None:
-        sentence = f"You cover this account through territory {mine.territory.name}."
-    elif coverage.covering:
-        sentence = "This account lies outside your territories."
-    else:
-        sentence = "No partner's territory covers this account."
-    for disagreement in disagreements:
-        fact = disagreement.fact.replace("_", " ")
-        sentence += f" Your {fact} differs from the account's record, which counts."
-    unknown = _unknown_facts(filing.partner_id, account, context, target, mine)
-    for fact, effect in unknown.items():
-        sentence += f" The account's {fact.replace('_', ' ')} is unknown: {effect}."
-    return Step(
-        3,
-        False,
-        sentence,
-        {
-            "territories": list(coverage.territories),
-            "covering": [
-                {
-                    "assignment": cover.assignment.id,
-                    "partner": cover.partner_id,
-                    "territory": cover.territory.id,
-                    "primary": cover.assignment.primary,
-                    "specificity": list(cover.specificity),
-                }
-                for cover in coverage.covering
-            ],
-            "overlays": [cover.assignment.id for cover in coverage.overlays],
-            "silenced": [cover.assignment.id for cover in coverage.silenced],
-            "direct": coverage.direct.assignment.id if coverage.direct else None,
-            "market": [target.region, target.segment],
-            "disagreements": [d.fact for d in disagreements],
-            "unknown": sorted(unknown),
-        },
-    )
-
-
-def _unknown_facts(
-    partner_id: str, account: Account, context: Context, target: Target, mine: Cover | None
-) -> dict[str, str]:
-    """The facts that are unknown and would matter, and what they would change."""
-    index = context.plan.territories
-    unknown: dict[str, str] = {}
-    if target.segment is None and index.asking_for("segment", target.country):
-        possible = context.plan.possible_segments(account.facts)
-        inside = [
-            segment
-            for segment in possible
-            if covers(
-                context.plan, context.standing, with_segment(target, segment), context.now
-            ).standing_of(partner_id)
-        ]
-        if mine is None and inside:
-            unknown["segment"] = f"as {' or '.join(inside)} you would be in territory"
-        elif mine is not None and len(inside) < len(possible):
-            unknown["segment"] = "knowing it may change this answer"
-    for fact, value in (
-        ("subdivision", target.subdivision),
-        ("postal_code", target.postal),
-        ("city", target.city),
-        ("industry", target.naics or target.sic),
-    ):
-        if value is None and index.asking_for(fact, target.country):
-            unknown[fact] = "some territories ask for it, so knowing it may change this answer"
-    if target.country is None:
-        unknown["country"] = "territories ask for it, so knowing it may change this answer"
-    return unknown
 
 
 def _referred(

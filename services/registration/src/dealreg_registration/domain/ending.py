@@ -5,7 +5,7 @@ from typing import Literal
 
 from dealreg_registration.domain.account import PENDING, Account, Acted, Claim, Registration
 from dealreg_registration.domain.cases import close_settled
-from dealreg_registration.domain.decide import Context
+from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NothingToEnd, ResultAlreadyRecorded
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.domain.owner import owner_for

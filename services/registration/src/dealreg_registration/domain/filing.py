@@ -13,7 +13,8 @@ from dealreg_registration.domain.account import (
     Registration,
 )
 from dealreg_registration.domain.cases import meet
-from dealreg_registration.domain.decide import Context, Decision, LineDecision, decide
+from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.decide import Decision, LineDecision, decide
 from dealreg_registration.domain.errors import LineAlreadyFiled, RegistrationEnded
 from dealreg_registration.domain.facts import Disagreement
 from dealreg_registration.domain.inputs import describe, describe_result

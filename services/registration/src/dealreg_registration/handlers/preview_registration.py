@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dealreg_registration.domain.account import Account, Registration
-from dealreg_registration.domain.decide import Context, LineDecision, amount_in_base, decide
+from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.decide import LineDecision, amount_in_base, decide
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.domain.filing import resolve_lines
 from dealreg_registration.filing import Filing
