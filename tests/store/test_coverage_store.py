@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select, text
-from tests.factories.coverage import START, Log, interleaved, random_log
+from tests.factories.coverage import START, Log, interleaved, random_log, sections
 
 from dealreg_coverage import store, tables
 from dealreg_coverage.consumers import PROJECTIONS
@@ -314,6 +314,29 @@ async def test_a_late_deal_makes_everything_due_again(database: Database) -> Non
     await reader.read(log.events)
     assert await reader.tick()
     assert not await reader.tick()
+
+
+async def test_a_day_is_looked_at_only_if_it_can_change_something(tmp_path: Path) -> None:
+    clock = Clock()
+    reader = Reader(Database(f"sqlite:///{tmp_path / 'days.db'}", now=clock))
+    await migrate(reader.database, PACKAGE)
+    parts = sections()
+    parts["assignments"][2] |= {"valid_from": "2028-02-01", "valid_to": "2028-03-01"}
+    log = Log()
+    log.plan(parts=parts)
+    clock.now = datetime(2028, 1, 20, tzinfo=UTC)
+    await reader.read(log.events)
+    given = HandSet(850, "because", "person", AT, "2028-02-10", 1)
+    await reader.database.write(
+        lambda conn: store.put_hand_set(conn, CellKey("ada", WEST_SMB), "presence", given)
+    )
+    looked = []
+    for days in range(75):
+        clock.now = datetime(2028, 1, 21, tzinfo=UTC) + timedelta(days=days)
+        if await reader.tick():
+            looked.append(clock.now.date().isoformat())
+    assert looked == ["2028-02-01", "2028-02-10", "2028-03-01", "2028-04-01"]
+    await reader.database.dispose()
 
 
 async def test_hand_set_factors_keep_versions_for_ever(database: Database) -> None:

@@ -17,7 +17,7 @@ from dealreg_coverage.upsert import put
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 
 KEPT = 4
-"""Compiled plans, and days of one, that a process keeps at a time."""
+"""Compiled plans, and periods of them, that a process keeps at a time."""
 
 
 # Built once: every event asks both.
@@ -57,7 +57,7 @@ class PlanShelf:
 
     def posts(self, plan: Plan, day: date) -> Posts:
         """Who is posted where on a day under a plan."""
-        key = (plan.number, plan.content_hash, day)
+        key = (plan.number, plan.content_hash, plan.period(day))
         posts = self._posts.get(key)
         if posts is None:
             posts = posts_on(plan, day)

@@ -145,6 +145,15 @@ def take_back(conn: Connection, key: CellKey, factor: str, version: int) -> None
     )
 
 
+def hand_set_ends(conn: Connection, after: str, until: str) -> bool:
+    """Whether a factor set by hand ends on a day later than ``after`` and not later than ``until``."""
+    ends = HAND_SET.c.until_day
+    query = select(HAND_SET.c.factor).where(
+        HAND_SET.c.value.is_not(None), ends > after, ends <= until
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
 def refreshed(conn: Connection) -> tuple[str | None, int | None]:
     """Day and plan of the last look at everything; (None, None) if it is due."""
     row = conn.execute(select(REFRESHED.c.day, REFRESHED.c.plan_number)).first()

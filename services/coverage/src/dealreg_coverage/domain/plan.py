@@ -3,6 +3,7 @@
 Money is in whole cents of the programme's currency. Must not know documents, storage or HTTP.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -176,6 +177,18 @@ class Plan:
             for code in (*region.countries, *(code[:2] for code in region.subdivisions)):
                 found.setdefault(code, set()).add(region.id)
         return {code: frozenset(ids) for code, ids in found.items()}
+
+    @cached_property
+    def _boundaries(self) -> Sequence[date]:
+        """Days on which an assignment begins or ends, in order."""
+        assignments = [a for territory in self.territories for a in territory.assignments]
+        days = {day for a in assignments for day in (a.valid_from, a.valid_to)}
+        return sorted(day for day in days if day is not None)
+
+    def period(self, day: date) -> date:
+        """The day since which the assignments in force are those of ``day``."""
+        index = bisect_right(self._boundaries, day)
+        return self._boundaries[index - 1] if index else date.min
 
     def region_of(self, country: str | None, subdivision: str | None) -> str | None:
         """The one region of a place; None if it is unknown or outside every region."""
