@@ -8,8 +8,11 @@ wrong, not the address. Must not log or return an address.
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
+from email.charset import QP, Charset
+from email.header import Header
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
 from email.utils import format_datetime, formataddr, parseaddr
 
 import aiosmtplib
@@ -18,6 +21,10 @@ from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome
 from dealreg_notifier.settings import NotifierSettings
 
 NAME = "email"
+
+_UTF8 = Charset("utf-8")
+_UTF8.body_encoding = QP
+_LINES = compat32.clone(linesep="\r\n", max_line_length=76)
 
 _ADDRESS = re.compile(r"[^\s<>()\"',;:]+@[^\s<>()\"',;]+")
 
@@ -58,9 +65,18 @@ class SmtpSender:
             return Retry(f"SMTP {error.code}: the mail server refused our login")
         except (aiosmtplib.SMTPException, OSError) as error:
             return Retry(f"the mail server cannot be reached ({type(error).__name__})")
-        message = compose(outbound, self._settings.sender_address())
+        sender = self._settings.sender_address()
+        recipient = outbound.contact.email
+        international = not recipient.isascii()
+        if international and not smtp.supports_extension("smtputf8"):
+            return Refused("the mail server takes no address with letters beyond ASCII")
         try:
-            await smtp.send_message(message)
+            await smtp.sendmail(
+                parseaddr(sender)[1],
+                [recipient],
+                compose(outbound, sender),
+                mail_options=["SMTPUTF8"] if international else [],
+            )
         except aiosmtplib.SMTPRecipientsRefused as error:
             await self._reset()
             return _answered(error.recipients[0])
@@ -115,22 +131,35 @@ def from_settings(settings: NotifierSettings) -> EmailChannel | None:
     return None if settings.notifier_smtp_host is None else EmailChannel(settings)
 
 
-def compose(outbound: Outbound, sender: str) -> EmailMessage:
-    """The whole message. Its Message-ID follows from the delivery's id, so a repeat is recognisable."""
-    _, address = parseaddr(sender)
-    domain = address.partition("@")[2]
-    message = EmailMessage(policy=SMTP_POLICY)
-    message["From"] = sender
-    message["To"] = formataddr((outbound.contact.name or "", outbound.contact.email or ""))
-    message["Subject"] = " ".join(outbound.title.split())
+def compose(outbound: Outbound, sender: str) -> bytes:
+    """The whole message, in lines that every mail server takes.
+
+    Its Message-ID follows from the delivery's id, so a repeat is recognisable. Made with the older
+    policy of the standard library, which takes a tenth of the newer one's time.
+    """
+    address = parseaddr(sender)[1]
+    message = MIMEMultipart("alternative")
+    message["From"] = _mailbox(*parseaddr(sender))
+    message["To"] = _mailbox(outbound.contact.name or "", outbound.contact.email or "")
+    message["Subject"] = _header(outbound.title)
     message["Date"] = format_datetime(outbound.created_at)
-    message["Message-ID"] = f"<{outbound.delivery_id}@{domain}>"
+    message["Message-ID"] = f"<{outbound.delivery_id}@{address.partition('@')[2]}>"
     message["Content-Language"] = outbound.language
     message["Auto-Submitted"] = "auto-generated"
     message["X-Dealreg-Kind"] = outbound.kind
-    message.set_content(outbound.text)
-    message.add_alternative(outbound.html, subtype="html")
-    return message
+    message.attach(MIMEText(outbound.text, "plain", _UTF8))  # type: ignore[arg-type]
+    message.attach(MIMEText(outbound.html, "html", _UTF8))  # type: ignore[arg-type]
+    return message.as_bytes(policy=_LINES)
+
+
+def _mailbox(name: str, address: str) -> str:
+    """Name and address; nothing in a name can begin another header."""
+    return formataddr((" ".join(name.split()), address))
+
+
+def _header(text: str) -> str:
+    line = " ".join(text.split())
+    return line if line.isascii() else Header(line, "utf-8", header_name="Subject").encode()
 
 
 def _answered(error: aiosmtplib.SMTPResponseException) -> Outcome:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -43,6 +44,10 @@ _ATTEMPTS = metrics.counter(
 )
 
 
+Outcomes = asyncio.Queue[tuple[Claimed, Outcome] | None]
+"""What senders have to say to the recorder; None: that was all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Postman:
     """Sends what is due on the channels that are set up."""
@@ -63,11 +68,16 @@ class Postman:
             if not claimed:
                 break
             made += len(claimed)
-            async with asyncio.TaskGroup() as group:
-                for name, channel in self.channels.items():
-                    mine = [item for item in claimed if item.channel == name]
-                    for worker in range(min(self.workers, len(mine))):
-                        group.create_task(self._work(channel, mine[worker :: self.workers]))
+            outcomes: Outcomes = asyncio.Queue()
+            async with asyncio.TaskGroup() as recording:
+                recording.create_task(self._record_all(outcomes))
+                async with asyncio.TaskGroup() as sending:
+                    for name, channel in self.channels.items():
+                        mine = [item for item in claimed if item.channel == name]
+                        for worker in range(min(self.workers, len(mine))):
+                            share = mine[worker :: self.workers]
+                            sending.create_task(self._work(channel, share, outcomes))
+                outcomes.put_nowait(None)
         return made
 
     def _claim(self, conn: Connection) -> list[Claimed]:
@@ -75,7 +85,7 @@ class Postman:
             conn, self.channels.keys(), app_now(conn), self.lease, self.workers * PER_WORKER
         )
 
-    async def _work(self, channel: Channel, claimed: Sequence[Claimed]) -> None:
+    async def _work(self, channel: Channel, claimed: Sequence[Claimed], outcomes: Outcomes) -> None:
         async with channel.session() as sender:
             for item in claimed:
                 outcome = (
@@ -83,11 +93,26 @@ class Postman:
                     if item.attempt - item.spent <= self.attempts
                     else Refused("no attempt came to an end")
                 )
-                await self.database.write(
-                    lambda conn, item=item, outcome=outcome: self.record(  # type: ignore[misc]
-                        conn, item, outcome
-                    )
-                )
+                outcomes.put_nowait((item, outcome))
+
+    async def _record_all(self, outcomes: Outcomes) -> None:
+        """Write outcomes as they come, all that are waiting in one transaction."""
+        ended = False
+        while not ended:
+            waiting = [await outcomes.get()]
+            while not outcomes.empty():
+                waiting.append(outcomes.get_nowait())
+            ended = None in waiting
+            batch = sorted(
+                (entry for entry in waiting if entry is not None),
+                key=lambda entry: entry[0].delivery_id,
+            )
+            if batch:
+                await self.database.write(partial(self._record_batch, batch=batch))
+
+    def _record_batch(self, conn: Connection, batch: Sequence[tuple[Claimed, Outcome]]) -> None:
+        for item, outcome in batch:
+            self.record(conn, item, outcome)
 
     async def _send(self, sender: Sender, item: Claimed) -> Outcome:
         contact = Contact(item.person_id, item.name, item.email)
