@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Table, select
 from tests.factories.plans import person, small_plan
 from tests.factories.programme_api import ProgrammeApi, programme_api
 
@@ -276,6 +276,10 @@ async def test_a_first_admin_key_is_made_only_where_none_works(api: ProgrammeApi
     assert len(ids(await api.get("/v1/keys?role=admin"))) == 2
 
 
+async def everything(api: ProgrammeApi, table: Table) -> str:
+    return await api.database.read(lambda conn: str(conn.execute(select(table)).all()))
+
+
 async def test_an_erased_person_is_gone_everywhere(any_api: ProgrammeApi) -> None:
     await any_api.key("mia", "partner_manager", person_id="mia")
     assert (await any_api.call("GET", "/v1/people", "mia")).status_code == 200
@@ -297,10 +301,7 @@ async def test_an_erased_person_is_gone_everywhere(any_api: ProgrammeApi) -> Non
     )
     assert [tuple(row) for row in rows] == [(1, None), (2, None)]
     for table in tables.metadata.sorted_tables:
-        everything = await any_api.database.read(
-            lambda conn, table=table: str(conn.execute(select(table)).all())
-        )
-        assert "mia@people.example" not in everything, table.name
+        assert "mia@people.example" not in await everything(any_api, table), table.name
     assert (await any_api.audit())[-1].action == "person.erased"
 
     again = await any_api.call("DELETE", "/v1/people/mia")

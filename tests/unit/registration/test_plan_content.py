@@ -1,4 +1,4 @@
-"""A plan's stored form: canonical, without people's data, in parts that fit; and differences in words."""
+"""A plan's stored form: canonical, without people's data, in parts that fit; changes in words."""
 
 import json
 from decimal import Decimal
@@ -12,6 +12,7 @@ from tests.factories.plans import small_plan
 
 from dealreg_registration.domain.plan_diff import ItemChange, diff_plans
 from dealreg_registration.plan_content import (
+    LONG_SECTION,
     PART_BYTES,
     canonical_text,
     content_hash,
@@ -62,6 +63,20 @@ def test_what_is_stored_and_the_yaml_for_editing_are_plans_themselves() -> None:
     assert yaml.safe_load(to_yaml(stored)) == stored  # NO is quoted for readers of YAML 1.1 too
     assert PlanDocument.model_validate_json(canonical_text(stored)).policy.protection_days == 60
     assert list(yaml.safe_load(to_yaml(stored)))[:3] == ["schema", "programme", "regions"]
+
+
+def test_long_sections_are_written_one_item_on_a_line() -> None:
+    plan = small_plan()
+    plan["territories"] += [
+        {"id": f"x{i}", "name": 'NO: "é\\ #', "match": {"cities": [f"DE:{i}"]}}
+        for i in range(LONG_SECTION)
+    ]
+    stored = content(plan)
+    text = to_yaml(stored)
+    again = read_plan(text).document
+    assert again is not None
+    assert content_of(again) == yaml.safe_load(text) == stored
+    assert len(text.splitlines()) < LONG_SECTION + 200
 
 
 @given(st.lists(st.integers(10, 100_000), max_size=12))

@@ -41,7 +41,7 @@ DIMENSIONS: dict[str, list[str]] = {
 @lru_cache(maxsize=1)
 def universe() -> tuple[Target, ...]:
     """Every kind of claim that the values above can tell apart."""
-    places: list[dict[str, str | None]] = []
+    places: list[dict[str, Any]] = []
     for country, subdivisions, postals, cities in (
         ("US", ("US-CA", "US-NY", "US-TX"), ("US:940", "US:941", None), ("US:reno", None)),
         ("DE", ("DE-BY", None), ("DE:8", None), ("DE:ulm", None)),

@@ -217,9 +217,9 @@ class _Builder:
                 raise _at(event, "yaml_merge", "merge keys are not read here", "fields by name")
             self._key[-1] = event.value
             if event.value in made:
-                self.faults.append(
-                    _duplicate(path, event.value, f" (line {event.start_mark.line + 1})")
-                )
+                mark = event.start_mark
+                place = f" (line {mark.line + 1})" if mark is not None else ""
+                self.faults.append(_duplicate(path, event.value, place))
             return
         made[key] = value
         self._key[-1] = None

@@ -252,7 +252,8 @@ def _whole_plan(conn: Connection, number: int) -> bytes | None:
         return None
     view = orjson.dumps(plan_view(row, number_in_force(conn, app_now(conn))))
     # The document is JSON text already: it is passed on, not read.
-    return view[:-1] + b',"document":' + row.document.encode() + b"}"
+    text: str = row.document
+    return view[:-1] + b',"document":' + text.encode() + b"}"
 
 
 def _zoned(name: str, value: datetime | None) -> None:

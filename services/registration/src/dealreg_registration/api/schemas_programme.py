@@ -103,8 +103,8 @@ def faulty_plan(faults: Sequence[Fault]) -> Problem:
     )
 
 
-def plan_view(row: Mapping[str, Any] | Any, in_force: int | None) -> dict[str, Any]:
-    """A published plan without its document."""
+def plan_view(row: Any, in_force: int | None) -> dict[str, Any]:
+    """A published plan (a row, or ``Published``) without its document."""
     return {
         "number": row.number,
         "in_force_from": when(row.in_force_from),

@@ -75,7 +75,7 @@ def tree_of(
     for name, value in document.items():
         if not isinstance(value, list):
             continue
-        kept = [
+        kept: list[tuple[int, Item]] = [
             (index, item)
             for index, item in enumerate(value)
             if (name, index) not in faulty and (name, None) not in faulty and isinstance(item, dict)
