@@ -254,11 +254,14 @@ class Publisher:
 
     async def say(self, name: str, data: EventData, key: str = "acc_1") -> Event[Any]:
         event = self.event(name, data, key)
-        topic = CATALOGUE[event.type].topic
-        await self._bus.publish(
-            [Message(topic, key, encode(event), event_headers(event.keyversion))]
-        )
+        await self.send(event)
         return event
+
+    async def send(self, event: Event[Any]) -> None:
+        """Publish an event that was made before."""
+        topic = CATALOGUE[event.type].topic
+        headers = event_headers(event.keyversion)
+        await self._bus.publish([Message(topic, event.partitionkey, encode(event), headers)])
 
     async def plan(self, number: int = 1, **changed: Any) -> None:
         parts = list(plan_sections(**changed).items())

@@ -59,3 +59,47 @@ async def test_dead_letters_are_listed_and_replayed(folder: Path) -> None:
             world.clock.at = datetime.now(UTC)
             await world.service.extras["postman"].deliver_due()
             assert f"<{delivery_id}@example.org>" in [m["Message-ID"] for m in mail.messages]
+
+
+async def test_parked_events_are_listed_and_replayed_in_order(folder: Path) -> None:
+    async with stage.world(folder) as world:
+        await world.others.plan()
+        await world.settle()
+        first, second = [
+            world.others.event("registration.filed", make.filed(f"reg_{n}", "acme"), "acc_9")
+            for n in (1, 2)
+        ]
+        await world.others.send(second)
+        await world.settle()
+        await world.others.send(first)
+        await world.settle()
+        listed = await asyncio.to_thread(runner.invoke, cli, ["parked", "list"])
+        assert "dealreg.registration  acc_9  parked since" in listed.output
+        assert "1 set aside" in listed.output
+        elsewhere = await asyncio.to_thread(runner.invoke, cli, ["parked", "replay", "x", "y"])
+        assert (elsewhere.exit_code, elsewhere.output) == (1, "notifier does not listen to x.\n")
+        replayed = await asyncio.to_thread(
+            runner.invoke, cli, ["parked", "replay", "dealreg.registration", "acc_9"]
+        )
+        assert replayed.output == "2 applied\n"
+        headers = await world.others.key("partner", partner_id="acme")
+        await world.settle()
+        told = [n["subject"] for n in await world.inbox(headers) if n["kind"] == "decision"]
+        assert sorted(told) == ["reg_1", "reg_2"]
+
+
+async def test_an_event_that_still_fails_stays_parked(folder: Path) -> None:
+    async with stage.world(folder) as world:
+        await world.others.plan()
+        await world.others.say("conflict.closed", make.closed("cnf_unknown"), "acc_7")
+        await world.settle()
+        stopped = await asyncio.to_thread(
+            runner.invoke, cli, ["parked", "replay", "dealreg.registration", "acc_7"]
+        )
+        assert stopped.exit_code == 1
+        assert stopped.output == (
+            "Stopped at version 1: LookupError: "
+            "conflict cnf_unknown closes, but was never opened.\n"
+        )
+        listed = await asyncio.to_thread(runner.invoke, cli, ["parked", "list"])
+        assert "1 set aside" in listed.output

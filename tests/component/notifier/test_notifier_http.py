@@ -174,6 +174,20 @@ async def test_it_says_whether_it_is_ready(world: World) -> None:
     assert "dealreg_notifier_notices_total" in metrics
 
 
+async def test_its_openapi_document_names_every_path(world: World) -> None:
+    document = (await world.http.get("/openapi.json")).json()
+    assert sorted(path for path in document["paths"] if path.startswith("/v1/")) == [
+        "/v1/deliveries",
+        "/v1/deliveries/{delivery_id}",
+        "/v1/deliveries/{delivery_id}/replay",
+        "/v1/escalations",
+        "/v1/escalations/{conflict_id}",
+        "/v1/notifications",
+        "/v1/notifications/{notification_id}",
+        "/v1/notifications/{notification_id}/read",
+    ]
+
+
 def test_every_domain_error_is_mapped() -> None:
     codes = {error.code for error in errors.NotifierError.__subclasses__()}
     assert codes == set(STATUS)

@@ -5,17 +5,20 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection, select
 
-from dealreg_notifier import deliveries
+from dealreg_notifier import deliveries, tables
 from dealreg_notifier.app import NAME, build, make_database
 from dealreg_notifier.domain.errors import NotifierError
 from dealreg_notifier.settings import NotifierSettings
+from dealreg_notifier.tables import Fields
 from dealreg_shared import serve
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.config import ConfigurationError, load
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate as migrate_database
+from dealreg_shared.inbox import Consumer, ReplayStopped
 from dealreg_shared.runtime import Service
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Dealreg's notifier.")
@@ -70,6 +73,57 @@ def replay_dead(
         lambda database: database.write(lambda conn: deliveries.replay(conn, ids, app_now(conn)))
     )
     typer.echo(f"{len(ids)} will be sent again")
+
+
+@parked.command("list")
+def list_parked() -> None:
+    """Keys whose events stand aside: parked (an event fails) or waiting (for another topic)."""
+    rows = _with_database(lambda database: database.read(_aside))
+    for row in rows:
+        typer.echo(
+            f"{row['topic']}  {row['key']}  {row['status']} since {row['since']:%Y-%m-%d %H:%M}, "
+            f"after version {row['version']}\n    {row['reason']}"
+        )
+    typer.echo(f"{len(rows)} set aside")
+
+
+@parked.command("replay")
+def replay_parked(
+    topic: Annotated[str, typer.Argument(help="Such as dealreg.registration.")],
+    key: Annotated[str, typer.Argument(help="The key, such as an account's id.")],
+) -> None:
+    """Apply a key's events in order, once the cause is mended, and let the key go on."""
+
+    async def use() -> int:
+        settings = _settings()
+        bus = make_bus(settings)
+        service = build(settings, bus=bus, now=utc_now)
+        try:
+            for flow in service.flows:
+                if isinstance(flow, Consumer) and topic in flow.topics:
+                    return await flow.replay(topic, key)
+        finally:
+            await service.database.dispose()
+            await bus.close()
+        typer.echo(f"notifier does not listen to {topic}.", err=True)
+        raise typer.Exit(1)
+
+    try:
+        applied = asyncio.run(use())
+    except ReplayStopped as error:
+        typer.echo(f"Stopped at {error}.", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{applied} applied")
+
+
+def _aside(conn: Connection) -> list[Fields]:
+    table = tables.inbox.key
+    rows = conn.execute(
+        select(table)
+        .where(table.c.status.is_not(None))
+        .order_by(table.c.since, table.c.topic, table.c.key)
+    )
+    return list(rows.mappings())
 
 
 def _settings() -> NotifierSettings:

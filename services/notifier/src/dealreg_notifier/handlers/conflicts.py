@@ -87,7 +87,9 @@ def conflict_closed(conn: Connection, event: Event[Any], desk: Desk) -> None:
     data = event.data
     now = app_now(conn)
     store.void_timers(conn, data.conflict_id, data.closed_at, f"case {data.state}", now)
-    (case,) = store.lock_cases(conn, [data.conflict_id])
+    case = next(iter(store.lock_cases(conn, [data.conflict_id])), None)
+    if case is None:
+        raise LookupError(f"conflict {data.conflict_id} closes, but was never opened")
     claims = store.case_claims(conn, [case.conflict_id]).get(case.conflict_id, [])
     names = _names(conn, case.plan_number, claims)
     drafts = _parties(
@@ -209,7 +211,7 @@ def _parties(
                 facts={
                     **facts,
                     "conflict_id": event.data.conflict_id,
-                    "account": spellings.get(registrations[0], "your account"),
+                    "account": spellings.get(registrations[0], "Your account"),
                     "registrations": registrations,
                     "lines": ladder.lines(own, names),
                     "holding": any(claim["state"] in HOLDING for claim in own),
