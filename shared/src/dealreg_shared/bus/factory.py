@@ -10,7 +10,7 @@ def make_bus(settings: SharedSettings) -> Bus:
         from dealreg_shared.bus.kafka import KafkaBus
 
         assert settings.kafka_bootstrap is not None  # noqa: S101  (the settings check it)
-        return KafkaBus(settings.kafka_bootstrap)
+        return KafkaBus(settings.kafka_bootstrap, replication=settings.kafka_replication)
     from dealreg_shared.bus.embedded import EmbeddedBus
 
     settings.prepare()

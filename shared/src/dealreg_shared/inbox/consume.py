@@ -119,7 +119,7 @@ class Consumer:
                 )
                 await asyncio.sleep(1.0)
 
-    async def rebuild(self, clear: Callable[[Connection], None]) -> None:
+    async def rebuild(self, clear: Callable[[Connection], object]) -> None:
         """Forget all that was applied, and start again from the first message of the log.
 
         ``clear`` empties what the handlers have made; it runs in the transaction that empties this
@@ -283,7 +283,7 @@ class Consumer:
         # Also keys that another process of this service has set aside, which may be gone by now.
         self._may_wait = self._may_wait or WAITING in counts
 
-    def _forget(self, conn: Connection, clear: Callable[[Connection], None]) -> None:
+    def _forget(self, conn: Connection, clear: Callable[[Connection], object]) -> None:
         clear(conn)
         for table in (self.tables.key, self.tables.aside, self.tables.consumer):
             conn.execute(table.delete().where(table.c.consumer == self.group))
