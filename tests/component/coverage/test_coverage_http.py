@@ -1,5 +1,6 @@
 """What coverage answers, to whom, and what it refuses."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -164,6 +165,18 @@ async def test_a_factor_set_by_hand_counts_and_both_values_are_shown(planned: Ho
     assert (read.headers["etag"], read.json()["hand_set"]) == ('"v3"', None)
     again = await planned.http.put(path, json=body, headers=staff)
     assert (again.status_code, again.headers["etag"]) == (200, '"v4"')
+
+
+async def test_of_two_who_change_a_factor_at_once_one_is_refused(planned: House) -> None:
+    staff = await planned.key("vp")
+    path = f"/v1/coverage/{FACTOR}"
+    body = {"value": 5, "reason": "because", "until": UNTIL}
+    assert (await planned.http.put(path, json=body, headers=staff)).status_code == 200
+    headers = {**staff, "if-match": '"v1"'}
+    answers = await asyncio.gather(
+        *(planned.http.put(path, json={**body, "value": n}, headers=headers) for n in (2, 3, 4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412]
 
 
 @pytest.mark.parametrize(

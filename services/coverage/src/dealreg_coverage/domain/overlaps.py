@@ -6,11 +6,10 @@ meant to overlap and are left out (rules.md, section 1).
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Literal
 
-from dealreg_coverage.domain.covering import Cover
-from dealreg_coverage.domain.plan import MarketId, Plan, Territory
+from dealreg_coverage.domain.meeting import meeting_pairs
+from dealreg_coverage.domain.plan import MarketId, Plan
 from dealreg_coverage.domain.rounding import per_cent
 from dealreg_coverage.domain.score import Score
 
@@ -43,8 +42,9 @@ def overlap_of(
     covering = [entry for entry in scores if entry.counts]
     if len(covering) < 2:
         return None
-    meeting = [(a, b) for a, b in combinations(covering, 2) if _may_meet(a.cover, b.cover)]
-    rivals = any(a.cover.primary and b.cover.primary for a, b in meeting)
+    pairs = meeting_pairs(entry.cover for entry in covering)
+    primary = {entry.partner_id for entry in covering if entry.cover.primary}
+    rivals = any(one in primary and other in primary for one, other in pairs)
     risk: Risk
     if meetings >= HIGH_MEETINGS or (meetings >= 2 and rivals):
         risk = "High"
@@ -54,17 +54,17 @@ def overlap_of(
         risk = "Low"
     ordered = sorted(covering, key=lambda entry: (-entry.tenths, entry.partner_id))
     reason = (
-        f"{len(covering)} covering partners, {len(meeting)} pair(s) that can claim the same deal"
+        f"{len(covering)} covering partners, {len(pairs)} pair(s) that can claim the same deal"
         f"{', two primaries among them' if rivals else ''}; {meetings} overlap case(s) in a year"
     )
     return Overlap(
         market,
         risk,
         tuple(entry.partner_id for entry in ordered),
-        len(meeting),
+        len(pairs),
         meetings,
         reason,
-        _rule(plan, market, ordered, lines, bool(meeting), rivals),
+        _rule(plan, market, ordered, lines, bool(pairs), rivals),
     )
 
 
@@ -124,55 +124,3 @@ def _say(plan: Plan, own: dict[str, list[str]]) -> str:
         f"{plan.partner_name(partner)} takes {' and '.join(values)}"
         for partner, values in own.items()
     )
-
-
-def _may_meet(one: Cover, other: Cover) -> bool:
-    return any(_territories_meet(a.territory, b.territory) for a in one.posts for b in other.posts)
-
-
-def _territories_meet(one: Territory, other: Territory) -> bool:
-    """Whether one claim can match both, as far as their dimensions tell."""
-    if (
-        one.product_lines
-        and other.product_lines
-        and one.product_lines.isdisjoint(other.product_lines)
-    ):
-        return False
-    for first, second, others in (
-        (one.naics, other.naics, (one.sic, other.sic)),
-        (one.sic, other.sic, (one.naics, other.naics)),
-    ):
-        if first and second and not any(others) and not _prefixes_meet(first, second):
-            return False
-    return _places_meet(_place(one), _place(other))
-
-
-Place = tuple[Literal["postal", "city", "area", "any"], frozenset[str]]
-
-
-def _place(territory: Territory) -> Place:
-    """The finest place dimension of a territory below its regions."""
-    if territory.postal_prefixes:
-        return "postal", territory.postal_prefixes
-    if territory.cities:
-        return "city", territory.cities
-    codes = territory.subdivisions or territory.countries
-    return ("area", codes) if codes else ("any", frozenset())
-
-
-def _places_meet(one: Place, other: Place) -> bool:
-    (kind, codes), (other_kind, other_codes) = one, other
-    if "any" in (kind, other_kind):
-        return True
-    if kind != other_kind:
-        return not {code[:2] for code in codes}.isdisjoint(code[:2] for code in other_codes)
-    if kind == "postal":
-        return _prefixes_meet(codes, other_codes)
-    if kind == "city":
-        return not codes.isdisjoint(other_codes)
-    return any(a in (b, b[:2]) or b == a[:2] for a in codes for b in other_codes)
-
-
-def _prefixes_meet(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Two prefixes meet if one begins with the other."""
-    return any(a.startswith(b) or b.startswith(a) for a in one for b in other)
