@@ -10,12 +10,17 @@ from dealreg_notifier.settings import NotifierSettings
 from dealreg_registration import app as registration
 from dealreg_registration.settings import RegistrationSettings
 from dealreg_shared.bus.factory import make_bus
+from dealreg_shared.bus.port import Bus
 from dealreg_shared.config import SharedSettings
 from dealreg_shared.runtime import Service
 
 
-def build_all(settings: Mapping[str, SharedSettings], now: Callable[[], datetime]) -> list[Service]:
-    """Registration, coverage and notifier. The first one, which stops last, closes the bus."""
+def build_all(
+    settings: Mapping[str, SharedSettings], now: Callable[[], datetime], bus: Bus | None = None
+) -> list[Service]:
+    """Registration, coverage and notifier, on the bus of the settings or the one given.
+
+    The first one, which stops last, closes the bus."""
     of_registration, of_coverage, of_notifier = (
         settings["registration"],
         settings["coverage"],
@@ -24,7 +29,7 @@ def build_all(settings: Mapping[str, SharedSettings], now: Callable[[], datetime
     assert isinstance(of_registration, RegistrationSettings)  # noqa: S101  (all_settings made them)
     assert isinstance(of_coverage, CoverageSettings)  # noqa: S101
     assert isinstance(of_notifier, NotifierSettings)  # noqa: S101
-    bus = make_bus(of_registration)
+    bus = bus or make_bus(of_registration)
     services = [
         registration.build(of_registration, bus=bus, now=now),
         coverage.build(of_coverage, bus=bus, now=now),
@@ -37,5 +42,4 @@ def build_all(settings: Mapping[str, SharedSettings], now: Callable[[], datetime
         await bus.close()
 
     services[0].stop = stop
-    services[0].extras["bus"] = bus
     return services

@@ -37,7 +37,7 @@ class Mailbox:
             Mail(
                 self._now(),
                 ", ".join(envelope.rcpt_tos),
-                str(message["subject"]),
+                str(message["subject"]).strip(),
                 "" if body is None else str(body.get_content()),
             )
         )

@@ -7,7 +7,7 @@ events nothing moves by itself.
 
 import heapq
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -17,8 +17,11 @@ from dealreg.all_in_one import build_all
 from dealreg.compose import Joined
 from dealreg.demo.clock import SimulatedClock
 from dealreg.first_key import ensure_admin_key
+from dealreg_shared.bus.factory import make_bus
+from dealreg_shared.bus.port import Bus, Message, Subscription
 from dealreg_shared.config import SharedSettings
 from dealreg_shared.contracts.plan_document import LadderPolicy
+from dealreg_shared.inbox import Consumer
 from dealreg_shared.runtime import Service
 
 CALLS_PER_MINUTE = 60_000
@@ -29,6 +32,35 @@ class RequestFailed(Exception):
     """A call that the demo relies on was refused. The message says how."""
 
 
+class NotingBus:
+    """A bus that notes on which topics something was published, so that only consumers that have
+    something to consume are asked to."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._topics: set[str] = set()
+
+    def noted(self) -> set[str]:
+        """The topics published on since the last call."""
+        topics, self._topics = self._topics, set()
+        return topics
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        self._topics.update(message.topic for message in messages)
+        await self._bus.publish(messages)
+
+    def subscribe(
+        self, group: str, topics: Sequence[str]
+    ) -> AbstractAsyncContextManager[Subscription]:
+        return self._bus.subscribe(group, topics)
+
+    async def healthy(self) -> bool:
+        return await self._bus.healthy()
+
+    async def close(self) -> None:
+        await self._bus.close()
+
+
 class Simulation:
     """Made by ``simulated``."""
 
@@ -36,6 +68,7 @@ class Simulation:
         self,
         services: Sequence[Service],
         clock: SimulatedClock,
+        bus: NotingBus,
         http: httpx.AsyncClient,
         admin: str,
     ) -> None:
@@ -43,6 +76,7 @@ class Simulation:
         self.admin_key = admin
         self.partner_keys: dict[str, str] = {}
         self._services = {service.name: service for service in services}
+        self._bus = bus
         self._http = http
         self._deadlines: list[datetime] = []
         self._ladder = LadderPolicy()
@@ -92,11 +126,14 @@ class Simulation:
                 },
             )
             self.partner_keys[partner["id"]] = made["key"]
+        for service in self._services.values():  # the plan first: filings wait for it
+            while await service.drain():
+                pass
         await self.drain()
 
     async def file(self, partner: str, body: Mapping[str, Any], key: str) -> Any:
-        """File a registration as a partner. If it is contested, the ladder's deadlines are noted, so
-        that time will stop at them."""
+        """File a registration as a partner. If it is contested, those who must act are told at once, and
+        the ladder's deadlines are noted, so that time will stop at them."""
         answer = await self.call(
             "POST",
             "/v1/registrations",
@@ -108,6 +145,8 @@ class Simulation:
             now = self.clock()
             for hours in (self._ladder.partner_manager_hours, self._ladder.vp_hours):
                 heapq.heappush(self._deadlines, now + timedelta(hours=hours))
+            await self.drain()
+            await self._services["notifier"].tick()
         return answer
 
     async def end(self, partner: str, registration_id: str, act: str, key: str) -> Any:
@@ -121,23 +160,23 @@ class Simulation:
 
     async def advance(self, to: datetime) -> None:
         """Let time pass until ``to``, stopping where time alone makes something due: at every deadline
-        of a case, and at every midnight."""
+        of a case and at every midnight. Scores are looked at on Mondays."""
         while True:
             midnight = datetime.combine(self._day + timedelta(days=1), time(), to.tzinfo)
-            deadline = self._deadlines[0] if self._deadlines else to
+            deadline = self._deadlines[0] if self._deadlines else midnight
             at = min(midnight, deadline)
-            if at > to or (at == to and not self._deadlines and at != midnight):
+            if at > to:
                 break
             self.clock.advance(at)
-            await self.drain()
-            if self._deadlines and at == self._deadlines[0]:
-                heapq.heappop(self._deadlines)
-                await self._services["notifier"].tick()
             if at == midnight:
                 self._day = at.date()
-                for service in self._services.values():
-                    await service.tick()
+                await self._services["registration"].tick()
             await self.drain()
+            if at == midnight and at.weekday() == 0:
+                await self._services["coverage"].tick()
+            while self._deadlines and self._deadlines[0] <= at:
+                heapq.heappop(self._deadlines)
+            await self._services["notifier"].tick()
         self.clock.advance(to)
 
     async def settle(self) -> None:
@@ -148,9 +187,20 @@ class Simulation:
         await self.drain()
 
     async def drain(self) -> None:
-        """Move messages until none is left to move."""
-        while sum([await service.drain() for service in self._services.values()]):
-            pass
+        """Move messages until none is left to move: from every outbox to the bus, and from the topics
+        on which something was published to those who read them."""
+        flows = [flow for service in self._services.values() for flow in service.flows]
+        consumers = [flow for flow in flows if isinstance(flow, Consumer)]
+        relays = [flow for flow in flows if not isinstance(flow, Consumer)]
+        while True:
+            for relay in relays:
+                await relay.drain()
+            topics = self._bus.noted()
+            if not topics:
+                return
+            for consumer in consumers:
+                if not topics.isdisjoint(consumer.topics):
+                    await consumer.drain()
 
 
 @asynccontextmanager
@@ -158,7 +208,8 @@ async def simulated(
     settings: Mapping[str, SharedSettings], clock: SimulatedClock
 ) -> AsyncIterator[Simulation]:
     """The services of ``settings``, migrated and open, standing still until moved."""
-    services = build_all(settings, clock)
+    bus = NotingBus(make_bus(settings["registration"]))
+    services = build_all(settings, clock, bus)
     async with AsyncExitStack() as stack:
         for service in services:
             await service.migrate()
@@ -171,4 +222,4 @@ async def simulated(
         admin = await ensure_admin_key(services)
         if admin is None:
             raise RequestFailed("The data folder was used before; the demo needs an empty one.")
-        yield Simulation(services, clock, http, admin)
+        yield Simulation(services, clock, bus, http, admin)

@@ -8,10 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.panel import Panel
-from rich.text import Text
 
-from dealreg.demo.mailbox import Mailbox
+from dealreg.demo.mailbox import Mail, Mailbox
 from dealreg.demo.simulation import Simulation
 
 FIRST, SECOND, ABROAD = "PT013", "PT011", "PT017"
@@ -81,19 +79,15 @@ class Stories:
 
     async def a_case_climbs(self, second: str) -> None:
         self._title("Nobody settles the conflict: its clock runs 4 h, 24 h, CEO")
-        await self._sim.settle()
         [conflict] = await self._sim.items("/v1/conflicts", state="open")
         opened = datetime.fromisoformat(conflict["opened_at"])
-        self._shown = len(self._mailbox.mails)
-        for mail in self._mailbox.mails:
-            if "vendor.example" in mail.to:
-                self._mail(mail.at, mail.to, mail.subject, mail.text)
+        self._console.print(f"  [bold]opened[/bold]: level {conflict['level']}")
+        self._new_mails()
         for hours in (4, 24):
             await self._sim.advance(opened + timedelta(hours=hours))
-            await self._sim.settle()
             now = await self._sim.call("GET", f"/v1/conflicts/{conflict['id']}")
             self._console.print(
-                f"  [bold]{hours}:00:00 after opening[/bold]: level {now['level']}, "
+                f"  [bold]after {hours} h[/bold]: level {now['level']}, "
                 f"{now['responsible']['role']} ({now['responsible']['person_id']})"
             )
             self._new_mails()
@@ -130,15 +124,15 @@ class Stories:
 
     def _new_mails(self) -> None:
         for mail in self._mailbox.mails[self._shown :]:
-            self._mail(mail.at, mail.to, mail.subject, mail.text)
+            self._mail(mail)
         self._shown = len(self._mailbox.mails)
 
-    def _mail(self, at: datetime, to: str, subject: str, text: str) -> None:
+    def _mail(self, mail: Mail) -> None:
+        """Who was told what and when: greeting left out, and what comes after the third paragraph."""
         self._console.print(
-            Panel(
-                Text(text.strip()),
-                title=Text(f"{at:%Y-%m-%d %H:%M} mail to {to}: {subject}"),
-                title_align="left",
-                border_style="dim",
-            )
+            f"    [dim]{mail.at:%Y-%m-%d %H:%M:%S}[/dim]  mail to [bold]{mail.to}[/bold]"
         )
+        self._console.print(f"      {mail.subject}", markup=False)
+        for part in mail.text.strip().split("\n\n")[1:4]:
+            if not part.startswith("The claims"):
+                self._console.print(f"      {part}", markup=False, style="dim")
