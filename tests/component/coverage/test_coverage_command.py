@@ -67,3 +67,9 @@ def test_a_wrong_setting_stops_it_with_a_sentence(
     done = CliRunner().invoke(cli, ["migrate"])
     assert done.exit_code == 78
     assert "DEALREG_COVERAGE_TICK_SECONDS" in done.output
+
+
+def test_what_is_parked_can_be_listed(folder: Path) -> None:
+    CliRunner().invoke(cli, ["migrate"])
+    done = CliRunner().invoke(cli, ["parked", "list"])
+    assert (done.exit_code, done.output) == (0, "0 keys\n")

@@ -15,7 +15,7 @@ from dealreg_shared.bus.port import Message
 from dealreg_shared.contracts.catalogue import REGISTRATION, encode
 from dealreg_shared.contracts.coverage import GapClosed, GapOpened, ScoreChanged
 from dealreg_shared.contracts.registration import RegistrationEnded
-from dealreg_shared.inbox import Consumer
+from dealreg_shared.inbox import Consumer, park
 
 
 async def state(house: House) -> bytes:
@@ -182,12 +182,11 @@ async def test_a_rebuild_applies_what_was_mended_as_it_was_mended(planned: House
     )
     await planned.settle()
     assert b'"cell_quarter"' not in await state(planned)
-    aside = tables.INBOX.aside
-    await planned.service.database.write(
-        lambda conn: conn.execute(
-            aside.update().where(aside.c.version == 1).values(original=aside.c.body, body=good)
-        )
+    database = planned.service.database
+    [event, _] = await park.show_parked(
+        database, tables.INBOX, "coverage-registration", REGISTRATION, "acc_bad"
     )
+    await park.mend(database, tables.INBOX, event.id, good)
     [consumer] = [
         flow
         for flow in planned.service.flows
@@ -197,6 +196,28 @@ async def test_a_rebuild_applies_what_was_mended_as_it_was_mended(planned: House
     before = await state(planned)
     assert b'"cell_quarter"' in before
     await rebuild(planned.service.database, planned.bus, planned.service.extras["desk"])
+    assert await state(planned) == before
+
+
+async def test_a_rebuild_steps_over_what_was_dropped(planned: House) -> None:
+    planned.log.ended("won", "ada", account="acc_gap", at=planned.now)
+    lost = planned.log.ended("lost", "ada", account="acc_gap", at=planned.now)
+    planned.log.events.clear()
+    await planned.publish([lost])  # the win never came
+    await planned.settle()
+    database = planned.service.database
+    await park.drop(
+        database, tables.INBOX, "coverage-registration", REGISTRATION, "acc_gap", 1, "lost for good"
+    )
+    [consumer] = [
+        flow
+        for flow in planned.service.flows
+        if isinstance(flow, Consumer) and flow.topics == (REGISTRATION,)
+    ]
+    assert await consumer.replay(REGISTRATION, "acc_gap") == 1
+    before = await state(planned)
+    assert b'"cell_quarter"' in before
+    await rebuild(database, planned.bus, planned.service.extras["desk"])
     assert await state(planned) == before
 
 

@@ -1,20 +1,25 @@
 """Command line of a coverage service that runs alone: serve, migrate, rebuild, what is parked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import typer
 
 from dealreg_coverage.app import NAME, PACKAGE, build, make_database, make_desk
+from dealreg_coverage.consumers import consumers
 from dealreg_coverage.rebuild import LogIncomplete, rebuild
 from dealreg_coverage.settings import CoverageSettings
+from dealreg_coverage.tables import INBOX
 from dealreg_shared import serve
 from dealreg_shared.bus.factory import make_bus
+from dealreg_shared.bus.port import BusError
 from dealreg_shared.config import ConfigurationError, load
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate as migrate_database
+from dealreg_shared.inbox.cli import Inbox, parked_commands
 from dealreg_shared.runtime import Service
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Dealreg's coverage.")
@@ -56,10 +61,24 @@ def rebuild_command() -> None:
 
     try:
         applied = _with_database(work)
-    except LogIncomplete as error:
+    except (LogIncomplete, BusError) as error:
         typer.echo(f"{error}. Nothing was changed.", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{NAME}: made again from {applied} events")
+
+
+@asynccontextmanager
+async def _inbox() -> AsyncIterator[Inbox]:
+    settings = _settings()
+    database, bus = make_database(settings), make_bus(settings)
+    try:
+        yield Inbox(database, INBOX, consumers(database, bus, make_desk(settings)))
+    finally:
+        await bus.close()
+        await database.dispose()
+
+
+cli.add_typer(parked_commands(_inbox), name="parked")
 
 
 def _settings() -> CoverageSettings:

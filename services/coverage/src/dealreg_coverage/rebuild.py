@@ -48,49 +48,82 @@ async def _read_log(bus: Bus, topic: str, log: IO[bytes]) -> None:
     """Append all messages of a topic to a file, in log order."""
     async with bus.subscribe(f"{GROUP}-{topic.removeprefix('dealreg.')}", [topic]) as subscription:
         await subscription.seek_to_beginning()
+        last: dict[int, Position] = {}
         while await subscription.lag():
-            deliveries = await subscription.fetch(_BATCH, _WAIT_SECONDS)
-            for delivery in deliveries:
+            for delivery in await subscription.fetch(_BATCH, _WAIT_SECONDS):
                 _write(log, receive(delivery))
-            last = {delivery.position.partition: delivery.position for delivery in deliveries}
+                last[delivery.position.partition] = delivery.position
             await subscription.commit(list(last.values()))
 
 
 def _apply(conn: Connection, desk: Desk, logs: Mapping[str, IO[bytes]]) -> int:
     store.one_writer(conn)
-    quiet = replace(desk, quiet=True)
     for table in FROM_THE_LOG:
         conn.execute(table.delete())
     applied = 0
     for topic, log in logs.items():
-        wanted = _applied_versions(conn, topic)
-        done: dict[str, int] = {}
-        for item in _events(conn, topic, log):
-            following = done.get(item.key, 0) + 1
-            if item.version != following or following > wanted.get(item.key, 0):
-                continue
-            if item.unreadable is not None:
-                raise LogIncomplete(
-                    f"{topic}: version {following} of {item.key}: {item.unreadable}"
-                )
-            done[item.key] = following
-            handler = PROJECTIONS[topic].get(item.event.type) if item.event is not None else None
-            if handler is not None and item.event is not None:
-                handler(quiet, conn, item.event)
-                applied += 1
-        _complete(topic, wanted, done)
+        again = _Topic(conn, replace(desk, quiet=True), topic)
+        for item in _messages(topic, log):
+            again.take(item)
+        again.finish()
+        applied += again.applied
     assess_all(conn, desk, app_now(conn), Cause.by_itself("made again from the log"))
     return applied
 
 
-def _complete(topic: str, wanted: dict[str, int], done: dict[str, int]) -> None:
-    missing = sorted(key for key, version in wanted.items() if done.get(key, 0) < version)
-    if missing:
-        first = missing[0]
-        raise LogIncomplete(
-            f"{topic}: {len(missing)} key(s) lack events in the log; of {first} it has "
-            f"{done.get(first, 0)}, but {wanted[first]} were applied"
-        )
+class _Topic:
+    """Applies a topic's events once more: those that were applied, each once, in order per key.
+
+    An event that had been set aside counts as what became of it: mended by hand, perhaps, or dropped.
+    """
+
+    def __init__(self, conn: Connection, desk: Desk, topic: str) -> None:
+        self.applied = 0
+        self._conn = conn
+        self._desk = desk
+        self._topic = topic
+        self._wanted = _applied_versions(conn, topic)
+        self._handled = _handled(conn, topic)
+        self._done: dict[str, int] = {}
+
+    def take(self, item: Received) -> None:
+        self._catch_up(item.key)
+        following = self._done.get(item.key, 0) + 1
+        if item.version == following <= self._wanted.get(item.key, 0):
+            self._apply(item)
+
+    def finish(self) -> None:
+        """Raises ``LogIncomplete`` if something that was applied is missing."""
+        for key in sorted(self._wanted):
+            self._catch_up(key)
+        missing = [key for key, last in self._wanted.items() if self._done.get(key, 0) < last]
+        if missing:
+            first = min(missing)
+            raise LogIncomplete(
+                f"{self._topic}: {len(missing)} key(s) lack events in the log; of {first} it has "
+                f"{self._done.get(first, 0)}, but {self._wanted[first]} were applied"
+            )
+
+    def _catch_up(self, key: str) -> None:
+        """Do what follows in the key's order and had been set aside."""
+        while True:
+            version = self._done.get(key, 0) + 1
+            if (key, version) not in self._handled:
+                return
+            body = self._handled[key, version]
+            if body is None:
+                self._done[key] = version
+            else:
+                self._apply(read(self._topic, key, body, version, Position(self._topic, 0, 0)))
+
+    def _apply(self, item: Received) -> None:
+        if item.event is None:
+            raise LogIncomplete(f"{self._topic}: {item.key}, {item.version}: {item.unreadable}")
+        self._done[item.key] = item.event.keyversion
+        handler = PROJECTIONS[self._topic].get(item.event.type)
+        if handler is not None:
+            handler(self._desk, self._conn, item.event)
+            self.applied += 1
 
 
 def _applied_versions(conn: Connection, topic: str) -> dict[str, int]:
@@ -121,19 +154,12 @@ def _handled(conn: Connection, topic: str) -> dict[tuple[str, int], bytes | None
     }
 
 
-def _events(conn: Connection, topic: str, log: IO[bytes]) -> Iterator[Received]:
-    """What a log holds, with what was mended since in its place."""
-    handled = _handled(conn, topic)
-    nowhere = Position(topic, 0, 0)
+def _messages(topic: str, log: IO[bytes]) -> Iterator[Received]:
     log.seek(0)
     while header := log.read(_HEADER.size):
         version, key_length, length = _HEADER.unpack(header)
         key = log.read(key_length).decode()
-        body = handled.get((key, version), log.read(length))
-        if body is None:
-            yield Received(topic, key, version, None, None, None, nowhere)
-        else:
-            yield read(topic, key, body, version, nowhere)
+        yield read(topic, key, log.read(length), version, Position(topic, 0, 0))
 
 
 def _write(log: IO[bytes], item: Received) -> None:
