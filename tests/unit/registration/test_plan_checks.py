@@ -32,7 +32,9 @@ def found(plan: Plan, **known: Any) -> tuple[list[tuple[str, str]], list[tuple[s
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_can_be_published(path: Path) -> None:
     report = validate_plan(path.read_bytes())
-    assert (report.faults, report.warnings) == ([], [])
+    assert report.faults == []
+    # The stream's deal desks have no addresses, so that the demo writes to nobody.
+    assert {warning.code for warning in report.warnings} <= {"not_reachable"}
 
 
 def test_the_small_plan_is_sound() -> None:

@@ -155,6 +155,25 @@ def test_all_faults_of_shape_are_named_at_once_with_what_is_allowed() -> None:
     assert "Did you mean `countries`?" in str(reading.faults)
 
 
+@pytest.mark.parametrize(
+    "goal",
+    ["1E+999999", "1e5", "NaN", "Infinity", 10**30, "9" * 19, "١٢", " 5", "", "-1", 1.0, True],
+)
+def test_amounts_are_digits(goal: Any) -> None:
+    plan = small_plan()
+    plan["assignments"][0]["goal"] = goal
+    assert [path for path, _ in codes(json.dumps(plan))] == ["/assignments/0/goal"]
+
+
+@pytest.mark.parametrize("name", ["Ada\nBcc: x", "Ada\r", "Ada\t", "Ada\x7f", "Ada\x1b[2J"])
+def test_a_name_stands_on_one_line(name: str) -> None:
+    plan = small_plan()
+    plan["partners"][0]["name"] = name
+    assert codes(json.dumps(plan)) == [("/partners/0/name", "not_text")]
+    plan["partners"][0]["name"] = "back\\nslash"
+    assert codes(json.dumps(plan)) == []
+
+
 def test_a_persons_address_is_not_repeated() -> None:
     plan = small_plan()
     plan["people"][0]["email"] = "mia at home"

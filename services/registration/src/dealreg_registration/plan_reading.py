@@ -5,6 +5,7 @@ look at several places is ``domain.plan_checks``' affair. Must not know storage 
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,6 +28,11 @@ LISTS = tuple(
 """Sections that are lists; ``programme`` and ``policy`` are single objects."""
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SUSPECT = re.compile(r"\\([bfnrt]|ud|u00[01]|u007f)|\x7f")
+"""How JSON spells what a text must not contain; or an innocent backslash, so look closer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """``document`` is there if and only if there are no faults. ``tree`` is what stood in the text;
@@ -47,7 +53,7 @@ def read_plan(raw: bytes | str) -> Reading:
     if not isinstance(tree, dict):
         return Reading(None, {}, [Fault("", "not_an_object", "A plan is an object.", "sections")])
     text = json.dumps(tree, ensure_ascii=True)
-    if "\\u0000" in text or "\\ud" in text:
+    if _SUSPECT.search(text):
         unstorable = _unstorable(tree, "")
         if unstorable:
             return Reading(None, {}, [*faults, *unstorable])
@@ -72,9 +78,10 @@ def _item(place: Sequence[int | str]) -> tuple[str, int | None]:
 
 
 def _unstorable(value: Any, path: str) -> list[Fault]:
-    """Texts with NUL or half a surrogate pair, which JSON can spell and no database can keep."""
+    """Texts with half a surrogate pair, which no database can keep, or with control characters, which
+    no name has and no mail can carry in its subject."""
     if isinstance(value, dict):
-        bad = [name for name in value if not storable(name)]
+        bad = [name for name in value if not _clean(name)]
         if bad:
             return [Fault(path, "not_text", "A field's name is no Unicode text.", "Unicode text")]
         return [
@@ -82,9 +89,14 @@ def _unstorable(value: Any, path: str) -> list[Fault]:
         ]
     if isinstance(value, list):
         return [fault for i, item in enumerate(value) for fault in _unstorable(item, join(path, i))]
-    if isinstance(value, str) and not storable(value):
-        return [Fault(path, "not_text", "This is no Unicode text.", "Unicode text without NUL")]
+    if isinstance(value, str) and not _clean(value):
+        sentence = "This text contains half a character or a control character."
+        return [Fault(path, "not_text", sentence, "Unicode text on one line")]
     return []
+
+
+def _clean(text: str) -> bool:
+    return storable(text) and not _CONTROL.search(text)
 
 
 def _fault(shape: Mapping[str, Any]) -> Fault:

@@ -9,6 +9,7 @@ clash) is checked by registration before a plan can be published. Items of its s
 Percentages are whole numbers; money is a decimal string in the programme's currency.
 """
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -20,16 +21,17 @@ from dealreg_shared.contracts.base import CurrencyCode
 SCHEMA_ID: Literal["dealreg.plan/1"] = "dealreg.plan/1"
 
 
+_AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")  # no exponents: 1E+999999 is a trap
+
+
 def _amount(value: Any) -> Any:
     if isinstance(value, (bool, float)):
         raise ValueError("write the amount as a whole number or in quotes, such as '1250.50'")
-    if isinstance(value, int):
-        return Decimal(value)
-    if isinstance(value, str):
-        try:
-            return Decimal(value)
-        except ArithmeticError:
-            raise ValueError("an amount such as 25000 or '1250.50'") from None
+    if isinstance(value, int | str):
+        text = str(value)
+        if not _AMOUNT.fullmatch(text):
+            raise ValueError("an amount such as 25000 or '1250.50', of at most 18 digits")
+        return Decimal(text)
     return value
 
 
@@ -42,7 +44,7 @@ Amount = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 0},
-                {"type": "string", "pattern": r"^\d+(\.\d+)?$"},
+                {"type": "string", "pattern": r"^[0-9]{1,18}(\.[0-9]{1,12})?$"},
             ],
             "description": "In the programme's currency",
         }
