@@ -1,6 +1,7 @@
 """A coverage service on a database and an embedded bus, with a clock that the test moves."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,10 @@ from tests.factories.coverage import PROGRAMME, START, Log
 
 from dealreg_coverage.app import build
 from dealreg_coverage.settings import CoverageSettings
+from dealreg_devstack import Postgres
 from dealreg_shared.auth import keys
 from dealreg_shared.bus.embedded import EmbeddedBus
-from dealreg_shared.bus.port import Message
+from dealreg_shared.bus.port import Bus, Message
 from dealreg_shared.contracts.catalogue import COVERAGE, decode, encode, topic_of
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.runtime import Service
@@ -29,7 +31,7 @@ class House:
     """Publishes a log's events, moves the clock, calls the API."""
 
     service: Service
-    bus: EmbeddedBus
+    bus: Bus
     http: httpx.AsyncClient
     log: Log = field(default_factory=Log)
     now: datetime = NOW
@@ -80,17 +82,16 @@ class House:
             return events
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
-async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    """A house with the small plan of ``tests.factories.coverage`` in force."""
+@asynccontextmanager
+async def open_house(folder: Path, bus: Bus, postgres: Postgres | None) -> AsyncIterator[House]:
+    """A service on its own database, SQLite or PostgreSQL. Closes the bus at the end."""
     url = None
-    if request.param == "postgresql":
+    if postgres is not None:
         name = f"cov_{uuid4().hex[:12]}"
-        url = request.getfixturevalue("postgres_server").create_database(name, name)
+        url = postgres.create_database(name, name)
     settings = CoverageSettings(
-        programme=PROGRAMME, data_dir=tmp_path, coverage_database_url=url, key_cache_seconds=0
+        programme=PROGRAMME, data_dir=folder, coverage_database_url=url, key_cache_seconds=0
     )
-    bus = EmbeddedBus(tmp_path / "bus.db")
     made: list[House] = []
     service = build(settings, bus=bus, now=lambda: made[0].now if made else NOW)
     await service.migrate()
@@ -105,8 +106,19 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await bus.close()
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    """A house with nothing in it yet."""
+    postgres = None
+    if request.param == "postgresql":
+        postgres = request.getfixturevalue("postgres_server")
+    async with open_house(tmp_path, EmbeddedBus(tmp_path / "bus.db"), postgres) as made:
+        yield made
+
+
 @pytest.fixture
 async def planned(house: House) -> House:
+    """The house with the small plan of ``tests.factories.coverage`` in force."""
     house.log.plan()
     await house.settle()
     return house
