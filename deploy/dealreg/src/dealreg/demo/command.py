@@ -90,6 +90,7 @@ def _look_around(data: Path, port: int, outcome: Outcome, console: Console) -> i
 
     def ready(port: int) -> None:
         url = f"http://{HOST}:{port}"
+        console.soft_wrap = True  # a key must come out in one piece
         console.print()
         console.rule(
             f"[bold]Look around[/bold], the clock stands at {outcome.clock():%Y-%m-%d %H:%M} UTC",

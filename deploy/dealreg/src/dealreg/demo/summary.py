@@ -77,21 +77,26 @@ def _cases(
 
 
 def _matrix(matrix: Mapping[str, Any], console: Console) -> None:
+    """A line per partner and region, a column per segment."""
     target = matrix["target"]
+    places = [market.rpartition("/")[::2] for market in matrix["markets"]]
+    regions = list(dict.fromkeys(region for region, _ in places))
+    segments = list(dict.fromkeys(segment for _, segment in places))
     table = Table(
         title=f"Coverage in per cent (target {target:g}, as of {matrix['as_of'][:10]})",
         title_justify="left",
-        padding=(0, 0, 0, 1),
     )
-    table.add_column("partner", no_wrap=True)
-    for market in matrix["markets"]:
-        table.add_column(market.replace("/", "\n"), justify="right")
-    for row in matrix["rows"]:
-        cells = [row["cells"].get(market) for market in matrix["markets"]]
-        if any(cells):
-            table.add_row(
-                f"{row['partner_id']} {row['partner_name']}", *(_cell(c, target) for c in cells)
-            )
+    for name in ("region", "partner"):
+        table.add_column(name, no_wrap=True)
+    for segment in segments:
+        table.add_column(segment, justify="right")
+    for region in regions:
+        for row in matrix["rows"]:
+            cells = [row["cells"].get(f"{region}/{segment}") for segment in segments]
+            if any(cells):
+                name = f"{row['partner_id']} {row['partner_name']}"
+                table.add_row(region, name, *(_cell(cell, target) for cell in cells))
+        table.add_section()
     console.print(table)
     programme = matrix["programme"]
     console.print(
