@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from tests.factories.notifier import START, Publisher
 
 from dealreg_notifier.app import build
@@ -44,7 +44,27 @@ class MailServer:
     messages: list[EmailMessage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     after_taking: Callable[[], Awaitable[object]] | None = None
+    refused: set[str] = field(default_factory=set)
+    passwords: dict[bytes, bytes] = field(default_factory=dict)
     port: int = 0
+
+    async def handle_RCPT(  # noqa: N802  (aiosmtpd's name)
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        if address in self.refused:
+            return f"550 5.1.1 <{address}>: no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    def may_log_in(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
+    ) -> AuthResult:
+        return AuthResult(success=self.passwords.get(given.login) == given.password, handled=False)
 
     async def handle_DATA(  # noqa: N802  (aiosmtpd's name)
         self, server: SMTP, session: Session, envelope: Envelope
@@ -66,10 +86,19 @@ class MailServer:
 
 
 @asynccontextmanager
-async def mail_server() -> AsyncIterator[MailServer]:
-    handler = MailServer()
+async def mail_server(passwords: dict[bytes, bytes] | None = None) -> AsyncIterator[MailServer]:
+    """A server for anybody, or for those with a password."""
+    handler = MailServer(passwords=passwords or {})
     server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(handler, hostname="mail.test"), "127.0.0.1", 0
+        lambda: SMTP(
+            handler,
+            hostname="mail.test",
+            enable_SMTPUTF8=True,
+            authenticator=handler.may_log_in,
+            auth_require_tls=False,
+        ),
+        "127.0.0.1",
+        0,
     )
     handler.port = server.sockets[0].getsockname()[1]
     try:

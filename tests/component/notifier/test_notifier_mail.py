@@ -124,6 +124,8 @@ async def test_a_550_is_put_aside_at_once_shown_and_replayed(
     assert (answer.status_code, answer.json()["state"]) == (200, "pending")
     await world.settle()
     assert f"<{dead['id']}@example.org>" in [m["Message-ID"] for m in mail.messages]
+    (done,) = [d for d in await deliveries(world, state="delivered") if d["id"] == dead["id"]]
+    assert done["attempts"] == 2  # counted on, so that an older sender cannot record anything
     again = await world.http.post(f"/v1/deliveries/{dead['id']}/replay", headers=admin)
     assert (again.status_code, again.json()["type"]) == (409, "/problems/delivery-not-dead")
 
@@ -199,6 +201,99 @@ async def test_a_result_that_comes_after_the_lease_is_not_written(
     )
     (done,) = [d for d in await deliveries(world) if d["id"] == stale.delivery_id]
     assert (done["state"], done["attempts"], done["error"]) == ("delivered", 2, None)
+
+
+async def test_a_delivery_whose_senders_always_die_is_put_aside(
+    world: World, mail: MailServer
+) -> None:
+    await world.others.say("conflict.opened", make.opened(claims=()))
+    while await world.service.drain():
+        pass
+    postman = world.service.extras["postman"]
+    for attempt in range(4):
+        world.clock.to(attempt * timedelta(seconds=300))
+        (claimed,) = await world.service.database.write(postman._claim)
+        assert claimed.attempt == attempt + 1
+    await world.at(4 * timedelta(seconds=300))
+    assert mail.to(MANAGER) == []
+    (dead,) = await deliveries(world, state="dead")
+    assert dead["error"] == "no attempt came to an end"
+
+
+async def test_a_recipient_that_the_server_refuses_is_put_aside(
+    world: World, mail: MailServer
+) -> None:
+    mail.refused = {"mia@example.com"}
+    await open_case(world)
+    (dead,) = await deliveries(world, state="dead")
+    assert dead["error"].startswith("SMTP 550")
+    assert "mia@" not in dead["error"]
+    assert len(mail.to("anna")) == len(mail.to("rob")) == 1
+
+
+async def test_a_login_that_fails_is_our_fault_and_is_tried_again(tmp_path: Path) -> None:
+    async with stage.mail_server({b"desk": b"right"}) as server:
+        settings = {**stage.mail_settings(server), "notifier_smtp_user": "desk"}
+        for password, state in (("wrong", "pending"), ("right", "delivered")):
+            async with stage.world(tmp_path, **settings, notifier_smtp_password=password) as world:
+                if password == "wrong":
+                    await world.others.people()
+                    await world.others.plan(partners=[])
+                    await world.others.say("conflict.opened", make.opened(claims=()))
+                await world.at(timedelta(minutes=0 if password == "wrong" else 1))
+                (delivery,) = await deliveries(world)
+                assert delivery["state"] == state, delivery
+                if state == "pending":
+                    assert delivery["error"] == "SMTP 535: the mail server refused our login"
+
+
+async def test_a_name_cannot_add_a_header_and_letters_beyond_ascii_arrive(
+    world: World, mail: MailServer
+) -> None:
+    someone = PersonUpdated(
+        person_id=MANAGER,
+        name="Zoë\r\nBcc: all@example.com",
+        email="zoe@münchen.example",
+        roles=("partner_manager",),
+    )
+    await world.others.say("person.updated", someone, MANAGER)
+    await world.others.say("conflict.opened", make.opened(claims=(), account_name="Łódź\r\nX: 1"))
+    await world.settle()
+    (message,) = mail.messages
+    assert message["Bcc"] is None
+    assert message["X"] is None
+    assert str(message["Subject"]).endswith("conflict on Łódź X: 1")
+    assert "Zoë Bcc: all@example.com" in str(message["To"])
+    assert "zoe@xn--mnchen-3ya.example" in str(message["To"])
+
+
+async def test_an_address_that_no_server_takes_is_put_aside(world: World, mail: MailServer) -> None:
+    someone = PersonUpdated(
+        person_id=MANAGER, name="Zoë", email="zoë@example.com", roles=("partner_manager",)
+    )
+    await world.others.say("person.updated", someone, MANAGER)
+    await open_case(world)
+    (dead,) = await deliveries(world, state="dead")
+    assert dead["error"] == "the address has letters that mail servers do not take"
+    assert len(mail.to("anna")) == 1
+
+
+async def test_a_channel_that_breaks_down_holds_up_nobody(
+    tmp_path: Path, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(PinBoard):
+        async def send(self, outbound: Outbound) -> Outcome:
+            raise RuntimeError("a fault of the channel's own")
+
+    builders = (*registry.BUILDERS, lambda _settings: Broken())
+    monkeypatch.setattr(registry, "BUILDERS", builders)
+    async with stage.world(tmp_path, **stage.mail_settings(mail)) as world:
+        await world.others.people()
+        await world.others.plan()
+        await open_case(world)
+        (waiting,) = await deliveries(world, state="pending")
+        assert waiting["error"] == "the channel failed (RuntimeError)"
+        assert len(mail.to(MANAGER)) == 1
 
 
 async def test_erasing_a_person_stops_what_is_unsent_and_forgets_the_address(

@@ -69,7 +69,7 @@ class NotifierSettings(SharedSettings):
                 )
             return self
         address = parseaddr(self.notifier_smtp_from or "")[1]
-        if not address.partition("@")[0] or not address.partition("@")[2]:
+        if not address.isascii() or not all(address.partition("@")):
             raise ValueError(
                 "DEALREG_NOTIFIER_SMTP_HOST names a mail server, so DEALREG_NOTIFIER_SMTP_FROM must "
                 "be an address, such as Partner desk <partners@example.com>"

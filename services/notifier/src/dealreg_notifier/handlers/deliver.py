@@ -115,18 +115,21 @@ class Postman:
             self.record(conn, item, outcome)
 
     async def _send(self, sender: Sender, item: Claimed) -> Outcome:
-        contact = Contact(item.person_id, item.name, item.email)
-        outbound = Outbound(
-            delivery_id=item.delivery_id,
-            kind=item.kind,
-            contact=contact,
-            title=item.title,
-            text=self.wording.mail_text(item.kind, item.facts, item.name),
-            html=self.wording.mail_html(item.kind, item.facts, item.name, item.title),
-            created_at=item.created_at,
-            language=self.wording.language,
-        )
-        return await sender.send(outbound)
+        try:
+            outbound = Outbound(
+                delivery_id=item.delivery_id,
+                kind=item.kind,
+                contact=Contact(item.person_id, item.name, item.email),
+                title=item.title,
+                text=self.wording.mail_text(item.kind, item.facts, item.name),
+                html=self.wording.mail_html(item.kind, item.facts, item.name, item.title),
+                created_at=item.created_at,
+                language=self.wording.language,
+            )
+            return await sender.send(outbound)
+        except Exception as error:  # one message must not hold up all others
+            get_logger(__name__).exception("a channel failed", delivery_id=item.delivery_id)
+            return Retry(f"the channel failed ({type(error).__name__})")
 
     def record(self, conn: Connection, item: Claimed, outcome: Outcome) -> None:
         """Write the outcome of one attempt, unless a later attempt has overtaken it."""
