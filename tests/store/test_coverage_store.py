@@ -10,7 +10,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, select, text
-from tests.factories.coverage import START, Log, interleaved, random_log, sections
 
 from dealreg_coverage import store, tables
 from dealreg_coverage.consumers import PROJECTIONS
@@ -29,6 +28,7 @@ from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import downgrade, migrate
 from dealreg_shared.inbox import NotYet
 from dealreg_shared.outbox import Outbox
+from tests.factories.coverage import START, Log, interleaved, random_log, sections
 
 PACKAGE = "dealreg_coverage"
 AT = START + timedelta(days=731)

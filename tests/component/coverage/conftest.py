@@ -11,7 +11,6 @@ from uuid import uuid4
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.factories.coverage import PROGRAMME, START, Log
 
 from dealreg_coverage.app import build
 from dealreg_coverage.settings import CoverageSettings
@@ -22,6 +21,7 @@ from dealreg_shared.bus.port import Bus, Message
 from dealreg_shared.contracts.catalogue import COVERAGE, decode, encode, topic_of
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.runtime import Service
+from tests.factories.coverage import PROGRAMME, START, Log
 
 NOW = START + timedelta(days=100)
 

@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.factories.coverage import PROGRAMME, Log
 from typer.testing import CliRunner
 
 from dealreg_coverage.__main__ import cli
@@ -14,6 +13,7 @@ from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.port import Message
 from dealreg_shared.contracts.catalogue import encode, topic_of
 from dealreg_shared.db.engine import utc_now
+from tests.factories.coverage import PROGRAMME, Log
 
 
 @pytest.fixture

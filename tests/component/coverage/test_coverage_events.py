@@ -4,8 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
-from tests.component.coverage.conftest import NOW, House
-from tests.factories.coverage import interleaved, partner, random_log, sections
 
 from dealreg_coverage import tables
 from dealreg_coverage.rebuild import LogIncomplete, rebuild
@@ -16,6 +14,8 @@ from dealreg_shared.contracts.catalogue import REGISTRATION, encode
 from dealreg_shared.contracts.coverage import GapClosed, GapOpened, ScoreChanged
 from dealreg_shared.contracts.registration import RegistrationEnded
 from dealreg_shared.inbox import Consumer, park
+from tests.component.coverage.conftest import NOW, House
+from tests.factories.coverage import interleaved, partner, random_log, sections
 
 
 async def state(house: House) -> bytes:

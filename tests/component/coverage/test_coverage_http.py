@@ -4,10 +4,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.component.coverage.conftest import NOW, House
 
 from dealreg_coverage.api.errors import STATUS
 from dealreg_coverage.domain.errors import CoverageError
+from tests.component.coverage.conftest import NOW, House
 
 STAFF_ONLY = ("matrix", "markets", "gaps", "overlaps", "targets", "summary")
 FACTOR = "factors/ada/west/smb/presence"

@@ -5,13 +5,13 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.component.coverage.conftest import NOW, open_house
-from tests.factories.coverage import interleaved, random_log
 
 from dealreg_coverage.rebuild import rebuild
 from dealreg_coverage.state import canonical_state
 from dealreg_devstack import Kafka, Postgres
 from dealreg_shared.bus.kafka import KafkaBus
+from tests.component.coverage.conftest import NOW, open_house
+from tests.factories.coverage import interleaved, random_log
 
 pytestmark = pytest.mark.devstack
 

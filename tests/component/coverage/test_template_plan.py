@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from tests.component.coverage.conftest import NOW, House
 
 PLAN = Path(__file__).parents[3] / "examples" / "template" / "plan.yaml"

@@ -4,10 +4,10 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tests.factories.coverage import partner, plan
 
 from dealreg_coverage.domain.covering import covers_of, lines_of, markets_of, posts_on
 from dealreg_coverage.domain.plan import MarketId, Plan, Territory
+from tests.factories.coverage import partner, plan
 
 DAY = date(2026, 3, 1)
 WEST_SMB = MarketId("west", "smb")

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.factories.coverage import plan
 
 from dealreg_coverage.domain.factors import (
     Prior,
@@ -19,6 +18,7 @@ from dealreg_coverage.domain.plan import MarketId, Partner, Plan, Site, Weights
 from dealreg_coverage.domain.quarter import quarter_name, quarter_of
 from dealreg_coverage.domain.score import weigh
 from dealreg_coverage.domain.sums import LARGEST_DEAL, Cell, Sums, cents, remember
+from tests.factories.coverage import plan
 
 PLAN = plan()
 NOW = quarter_of(date(2026, 5, 5))

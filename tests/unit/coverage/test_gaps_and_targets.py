@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.factories.coverage import partner, plan, site
 
 from dealreg_coverage.domain.actions import top_actions
 from dealreg_coverage.domain.covering import posts_on
@@ -16,6 +15,7 @@ from dealreg_coverage.domain.plan import MarketId, Plan
 from dealreg_coverage.domain.quarter import quarter_of
 from dealreg_coverage.domain.sums import Sums
 from dealreg_coverage.domain.targets import targets
+from tests.factories.coverage import partner, plan, site
 
 AT = datetime(2026, 5, 5, tzinfo=UTC)
 WEST_SMB = MarketId("west", "smb")
@@ -212,7 +212,10 @@ def test_the_top_of_what_to_do() -> None:
         ("settle", "overlap"),
     ]
     assert actions[0].text == "Recruit in East: nobody covers Enterprise and SMB there."
-    assert "Ada would gain most by commitment" in actions[1].text
+    assert (
+        "Ada would gain most by making it a priority, filing and winning (commitment is 3.00)"
+        in (actions[1].text)
+    )
     assert actions[0].markets == ("east/ent", "east/smb")
 
 

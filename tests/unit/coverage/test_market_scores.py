@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.factories.coverage import plan
 
 from dealreg_coverage.domain.covering import Cover, Kind, posts_on
 from dealreg_coverage.domain.factors import prior_for
@@ -17,6 +16,7 @@ from dealreg_coverage.domain.quarter import quarter_of
 from dealreg_coverage.domain.rounding import half_up, per_cent, points
 from dealreg_coverage.domain.score import Score
 from dealreg_coverage.domain.sums import Cell, Sums
+from tests.factories.coverage import plan
 
 TENTHS = st.integers(100, 1000)
 AT = datetime(2026, 5, 5, tzinfo=UTC)

@@ -12,10 +12,10 @@ from dealreg_coverage.domain.score import Score
 TOP = 5
 
 _WORDS = {
-    "presence": "presence in the region",
-    "capability": "certification and focus",
-    "track_record": "track record",
-    "commitment": "commitment",
+    "presence": "offices and reps in the region",
+    "capability": "certifications and selling to the segment",
+    "track_record": "deals won here",
+    "commitment": "making it a priority, filing and winning",
 }
 
 
@@ -86,7 +86,7 @@ def _action(
             "P2",
             markets,
             f"Raise {name} in {segments}: {plan.market_name(first.market)} stands at "
-            f"{per_cent(first.score)}, {per_cent(first.target - first.score)} below target. "
+            f"{per_cent(first.score)}, the target is {per_cent(first.target)}. "
             + _weakest(plan, scores[first.market]),
         )
     missing = max(gap.headcount - gap.have for gap in gaps)
@@ -111,9 +111,10 @@ def _weakest(plan: Plan, scores: Sequence[Score]) -> str:
         "commitment": plan.weights.commitment,
     }
     factor = max(best.factors, key=lambda f: weights[f.computed.name] * (1000 - f.value))
+    name = factor.computed.name
     return (
-        f"{plan.partner_name(best.partner_id)} would gain most by "
-        f"{_WORDS[factor.computed.name]} (now {points(factor.value)})."
+        f"{plan.partner_name(best.partner_id)} would gain most by {_WORDS[name]} "
+        f"({name.replace('_', ' ')} is {points(factor.value)})."
     )
 
 
