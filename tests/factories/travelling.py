@@ -77,3 +77,7 @@ async def whole_log(bus: Bus, topic: str) -> list[Delivery]:
 
 def nothing(conn: Connection, event: Event[Any]) -> None:
     """A handler without an effect."""
+
+
+def forgotten(conn: Connection, key: str) -> None:
+    """A tombstone without an effect."""
