@@ -1,5 +1,6 @@
 """What a plan says must fit together: each check alone, and twenty faults at once."""
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -8,11 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.factories.plans import person, small_plan
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dealreg_registration.domain.plan_checks import MOST_OF_A_KIND
 from dealreg_registration.plan_content import PART_BYTES
 from dealreg_registration.plan_validation import validate_plan
+from tests.factories.plans import person, small_plan
 
 Plan = dict[str, Any]
 EXAMPLES = sorted(Path(__file__).parents[3].glob("examples/*/plan*.yaml"))
@@ -64,7 +67,7 @@ def excluded_twice(plan: Plan) -> None:
 
 
 EXCLUSIVE = {"id": "x", "territory": "t-west", "partner": "bob", "exclusive": True}
-CASES: list[tuple[Callable[[Plan], None], str, str]] = [
+CASES: list[tuple[Callable[[Plan], Any], str, str]] = [
     (put("/programme/time_zone", "Europe/Berlinn"), "/programme/time_zone", "unknown_time_zone"),
     (put("/programme/currency", "XQX"), "/programme/currency", "unknown_currency"),
     (put("/exchange_rates/0/currency", "ZZZ"), "/exchange_rates/0/currency", "unknown_currency"),
@@ -209,7 +212,7 @@ CASES: list[tuple[Callable[[Plan], None], str, str]] = [
 
 @pytest.mark.parametrize(("change", "path", "code"), CASES, ids=lambda value: str(value)[:40])
 def test_a_fault_is_named_with_its_place(
-    change: Callable[[Plan], None], path: str, code: str
+    change: Callable[[Plan], Any], path: str, code: str
 ) -> None:
     plan = copy.deepcopy(small_plan())
     change(plan)
@@ -217,7 +220,7 @@ def test_a_fault_is_named_with_its_place(
     assert (path, code) in faults
 
 
-WARNINGS: list[tuple[Callable[[Plan], None], str, str]] = [
+WARNINGS: list[tuple[Callable[[Plan], Any], str, str]] = [
     (put("/segments/1/employees_from", 200), "/segments/1", "segments_gap"),
     (put("/territories/-", {"id": "t", "name": "T"}), "/territories/2", "unassigned_territory"),
     (
@@ -247,12 +250,26 @@ WARNINGS: list[tuple[Callable[[Plan], None], str, str]] = [
     (put("/regions/-", {"id": "z", "name": "Z"}), "/regions/2", "empty_region"),
     (put("/partners/0/segments", ["smb", "smb"]), "/partners/0/segments/1", "repeated_value"),
     (put("/people/4/email", None), "/people/4", "not_reachable"),
+    (
+        lambda plan: (
+            put("/territories/0/overlay", True)(plan),
+            put("/assignments/0/exclusive", True)(plan),
+        ),
+        "/assignments/0/exclusive",
+        "exclusive_overlay",
+    ),
+    (
+        lambda plan: (put("/exchange_rates", [])(plan), put("/policy/minimum_amount", 5)(plan)),
+        "/policy/minimum_amount",
+        "no_rates",
+    ),
+    (put("/regions/1/subdivisions", ["DE-BY"]), "/regions/1/subdivisions/0", "repeated_value"),
 ]
 
 
 @pytest.mark.parametrize(("change", "path", "code"), WARNINGS, ids=lambda value: str(value)[:40])
 def test_a_warning_does_not_keep_a_plan_back(
-    change: Callable[[Plan], None], path: str, code: str
+    change: Callable[[Plan], Any], path: str, code: str
 ) -> None:
     plan = copy.deepcopy(small_plan())
     change(plan)
@@ -350,6 +367,39 @@ def test_people_on_record_need_no_name_again_and_erased_ones_stay_away() -> None
     on_record = [entry["id"] for entry in plan["people"]]
     assert found(plan, people=on_record) == ([], [])
     assert found(plan, people=on_record, erased=["vic"])[0] == [("/people/1/id", "person_erased")]
+
+
+def places(value: Any, path: str = "") -> list[str]:
+    """The JSON pointers of everything inside ``value``."""
+    if not isinstance(value, dict | list):
+        return []
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [
+        pointer
+        for name, inner in items
+        for pointer in (f"{path}/{name}", *places(inner, f"{path}/{name}"))
+    ]
+
+
+ODD = st.recursive(
+    st.sampled_from([None, True, 0, -1, 10**18, "", "west", "ada", "XX", "1", "2027-01-01", "a/b"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["id", "name", "region", "match"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(places(small_plan())), ODD), min_size=1, max_size=3))
+@settings(max_examples=400)
+def test_whatever_stands_anywhere_is_answered(changes: list[tuple[str, Any]]) -> None:
+    plan = copy.deepcopy(small_plan())
+    for pointer, value in sorted(changes, reverse=True, key=lambda change: change[0]):
+        with contextlib.suppress(KeyError, IndexError, TypeError, ValueError, AttributeError):
+            put(pointer, value)(plan)  # an earlier change may have taken the place away
+    report = validate_plan(json.dumps(plan))
+    assert report.publishable == (not report.faults)
 
 
 def test_many_faults_of_one_kind_are_counted_not_listed() -> None:
