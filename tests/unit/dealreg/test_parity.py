@@ -1,49 +1,21 @@
 """The stream through the pure core under the parity plan: each difference to the truth has a cause."""
 
-import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from dealreg import documents
-from dealreg.demo import parity, stream
-from dealreg.explain import IN_FORCE
-from dealreg.in_memory import InMemory, Tried
-from dealreg_registration.api.schemas import RegistrationBody
-from dealreg_registration.compiling import compile_plan
-from dealreg_registration.domain.context import Context
-from dealreg_registration.domain.ending import report_result
-from dealreg_registration.domain.plan import PlanBook, Standing
-from dealreg_registration.domain.settle import settle
-from dealreg_registration.domains import registrable_domain
-
-STREAM = Path(__file__).resolve().parents[3] / "examples" / "stream"
+from dealreg.demo import parity
+from tests.factories.stream import STREAM, decide_in_memory
 
 
 @pytest.fixture(scope="module")
 def comparison() -> parity.Comparison:
-    plan = compile_plan(
-        documents.read_plan(STREAM / "plan-parity.yaml"), 1, IN_FORCE, registrable_domain
-    )
-    memory, book = InMemory(plan), PlanBook([plan])
-    tried: dict[str, Tried] = {}
-    for event in stream.read(STREAM):
-        if isinstance(event, stream.Filing):
-            body = RegistrationBody.model_validate_json(json.dumps(event.body))
-            tried[event.event_id] = memory.file(body.filing(event.partner_id), event.at)
-        else:
-            account = tried[event.event_id].account
-            settle(account, book, Standing(), event.at)
-            registration = account.registrations[tried[event.event_id].registration.id]
-            context = Context(plan, Standing(), event.at)
-            report_result(account, registration, book, context, event.outcome)
     verdicts = []
-    for event_id, each in tried.items():
-        [line] = each.decision.lines
-        [claim] = each.account.of_registration(each.registration.id)
+    for event_id, tried in decide_in_memory(STREAM, "plan-parity.yaml").items():
+        [line] = tried.decision.lines
+        [claim] = tried.account.of_registration(tried.registration.id)
         verdicts.append(
-            parity.Verdict(event_id, line.outcome, claim.id, each.account.id, line.duplicate_of)
+            parity.Verdict(event_id, line.outcome, claim.id, tried.account.id, line.duplicate_of)
         )
     return parity.compare(STREAM, verdicts)
 
@@ -70,6 +42,15 @@ def test_the_causes_are_those_that_are_known(comparison: parity.Comparison) -> N
         parity.SPLIT,
     }
     assert all(cause in known or cause.startswith("follows from R") for cause in causes)
+
+
+def test_a_merged_pair_would_be_seen() -> None:
+    rows = {"R00001": "A1", "R00002": "A1"}
+    verdicts = [
+        parity.Verdict(event_id, "protected", f"clm_{event_id}", account, None)
+        for event_id, account in rows.items()
+    ]
+    assert parity.compare(STREAM, verdicts).merged == {"A1": ("A0160", "A0206")}
 
 
 def test_nothing_in_the_product_reads_the_truth_but_the_comparison() -> None:

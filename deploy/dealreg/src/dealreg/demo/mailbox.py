@@ -38,7 +38,7 @@ class Mailbox:
                 self._now(),
                 ", ".join(envelope.rcpt_tos),
                 str(message["subject"]).strip(),
-                "" if body is None else str(body.get_content()),
+                "" if body is None else str(body.get_content()).replace("\r\n", "\n").strip(),
             )
         )
         return "250 kept"

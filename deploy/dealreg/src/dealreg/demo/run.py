@@ -32,6 +32,8 @@ class Outcome:
     admin_key: str
     partner_id: str
     partner_key: str
+    verdicts: Mapping[str, str]
+    """Event id -> what became of its registration."""
     comparison: parity.Comparison | None
 
 
@@ -50,16 +52,21 @@ async def replay(folder: Path, data: Path, *, with_parity: bool, console: Consol
                 await Stories(sim, mailbox, names, console).tell()
             answers = await _stream(sim, events, console)
             await sim.settle()
-            outcomes = Counter(c["outcome"] for a in answers.values() for c in a["claims"])
+            outcomes = {id_: a["claims"][0]["outcome"] for id_, a in answers.items()}
             comparison = None
             if with_parity:
                 comparison = parity.compare(folder, await _verdicts(sim, answers))
                 summary.show_parity(comparison, console)
-            await summary.show(sim, outcomes, console)
+            await summary.show(sim, Counter(outcomes.values()), console)
             console.print(f"{len(mailbox.mails):,} mails were sent.")
             partner_id = plan.partners[0].id
             return Outcome(
-                clock, sim.admin_key, partner_id, sim.partner_keys[partner_id], comparison
+                clock,
+                sim.admin_key,
+                partner_id,
+                sim.partner_keys[partner_id],
+                outcomes,
+                comparison,
             )
 
 

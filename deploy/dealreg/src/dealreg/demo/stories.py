@@ -128,11 +128,10 @@ class Stories:
         self._shown = len(self._mailbox.mails)
 
     def _mail(self, mail: Mail) -> None:
-        """Who was told what and when: greeting left out, and what comes after the third paragraph."""
+        """Who was told what and when, with the two paragraphs after the greeting."""
         self._console.print(
             f"    [dim]{mail.at:%Y-%m-%d %H:%M:%S}[/dim]  mail to [bold]{mail.to}[/bold]"
         )
         self._console.print(f"      {mail.subject}", markup=False)
-        for part in mail.text.strip().split("\n\n")[1:4]:
-            if not part.startswith("The claims"):
-                self._console.print(f"      {part}", markup=False, style="dim")
+        for part in mail.text.split("\n\n")[1:3]:
+            self._console.print(f"      {part}", markup=False, style="dim")

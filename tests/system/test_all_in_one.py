@@ -1,0 +1,296 @@
+"""``dealreg up`` as a user runs it: one process, the command line beside it, backup, restart."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from threading import Event, Thread
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAN = ROOT / "examples" / "template" / "plan.yaml"
+CLOSE = (date.today() + timedelta(days=90)).isoformat()  # noqa: DTZ011  (any day in the future)
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@dataclass
+class Running:
+    """One process of ``dealreg up``. ``key`` is the admin key if it was shown."""
+
+    url: str
+    key: str | None
+    process: subprocess.Popen[str]
+    said: list[str]
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("DEALREG_")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **more}
+
+
+@contextmanager
+def up(data: Path) -> Iterator[Running]:
+    """Started and answering; killed at the end if a test did not stop it."""
+    log = data.parent / f"{data.name}.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dealreg", "up", "--data", str(data), "--port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment(),
+        )
+    assert process.stdout is not None
+    said: list[str] = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("Ctrl-C"):
+                break
+        text = "".join(said)
+        where = re.search(r"answers on (\S+);", text)
+        assert where, text + log.read_text()
+        key = re.search(r"drk_\w+", text)
+        yield Running(where[1], key[0] if key else None, process, said)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def dealreg(*arguments: object, running: Running | None = None) -> subprocess.CompletedProcess[str]:
+    more = {}
+    if running is not None and running.key is not None:
+        more = {"DEALREG_CLIENT_URL": running.url, "DEALREG_CLIENT_KEY": running.key}
+    return subprocess.run(
+        [sys.executable, "-m", "dealreg", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment(**more),
+        check=False,
+    )
+
+
+def rows(path: Path, *changes: dict[str, str]) -> Path:
+    row = {
+        "event_id": "D1",
+        "partner_id": "acme",
+        "account_name": "Redwood Outfitters Inc.",
+        "account_domain": "redwood-outfitters.com",
+        "country": "US",
+        "state": "CA",
+        "employee_band": "51-90",
+        "product_id": "platform",
+        "amount": "24500.00",
+        "currency": "USD",
+        "expected_close": CLOSE,
+    }
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        writer.writeheader()
+        writer.writerows({**row, **change} for change in changes)
+    return path
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    data = tmp_path_factory.mktemp("one") / "data"
+    with up(data) as running:
+        published = dealreg("plan", "publish", PLAN, running=running)
+        assert published.returncode == 0, published.stderr
+        assert published.stdout.startswith("plan 1, in force from")
+        yield running
+        assert running.stop() == 0
+
+
+@pytest.fixture
+def http(running: Running) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {running.key}"}
+    with httpx.Client(base_url=running.url, headers=headers) as client:
+        yield client
+
+
+def wait_for(http: httpx.Client, path: str, key: str = "items") -> list[dict[str, object]]:
+    """The list at ``path`` once it is not empty; ends with the test's own time limit."""
+    pause = Event()
+    while True:
+        items: list[dict[str, object]] = http.get(path).raise_for_status().json()[key]
+        if items:
+            return items
+        pause.wait(0.1)
+
+
+def test_the_same_plan_published_again_is_no_new_plan(running: Running) -> None:
+    again = dealreg("plan", "publish", PLAN, running=running)
+    assert again.stdout.startswith("plan 1, in force from")
+
+
+def test_all_three_answer_on_one_port(http: httpx.Client) -> None:
+    assert http.get("/readyz").json()["status"] == "ready"
+    paths = http.get("/openapi.json").json()["paths"]
+    assert {"/v1/registrations", "/v1/coverage/matrix", "/v1/notifications"} <= set(paths)
+    assert http.get("/docs").status_code == 200
+    assert http.get("/metrics").status_code == 200
+
+
+def test_a_csv_is_filed_row_by_row_and_what_follows_reaches_all_services(
+    running: Running, http: httpx.Client, tmp_path: Path
+) -> None:
+    file = rows(
+        tmp_path / "deals.csv",
+        {},
+        {"event_id": "D2", "partner_id": "cascade"},
+        {"event_id": "D3", "partner_id": "techstart"},
+        {"event_id": "D4", "country": "XX"},
+        {"event_id": "D5", "amount": "-3"},
+        {"event_id": "D6", "employee_band": "many"},
+        {},
+    )
+    report = tmp_path / "report.csv"
+    first = dealreg("import", file, "--report", report, running=running)
+    assert first.returncode == 1
+    assert "3 filed, 2 refused, 1 same, 1 unreadable" in first.stdout, first.stderr
+    with report.open(encoding="utf-8", newline="") as opened:
+        found = list(csv.DictReader(opened))
+    assert [row["status"] for row in found] == [
+        "filed",
+        "filed",
+        "filed",
+        "refused",
+        "refused",
+        "unreadable",
+        "same",
+    ]
+    assert [row["outcomes"] for row in found[:3]] == [
+        "platform=protected",
+        "platform=contested",
+        "platform=referred",
+    ]
+    assert "/account/country" in found[3]["detail"]
+    assert "/amount/amount" in found[4]["detail"]
+
+    again = dealreg("import", file, "--report", report, running=running)
+    with report.open(encoding="utf-8", newline="") as opened:
+        ids = [row["registration_id"] for row in csv.DictReader(opened)]
+    assert ids == [row["registration_id"] for row in found]
+    assert again.stdout == first.stdout
+
+    [conflict] = wait_for(http, "/v1/conflicts?state=open")
+    assert conflict["level"] == 1
+    [escalation] = wait_for(http, "/v1/escalations")
+    assert escalation["conflict_id"] == conflict["id"]
+    assert wait_for(http, "/v1/coverage/matrix", "rows")
+    assert wait_for(http, "/v1/notifications?recipient=partner:acme")
+
+    exported = dealreg("export", running=running)
+    assert [item["id"] for item in json.loads(exported.stdout)] == ids[2::-1]
+    as_csv = dealreg("export", "--format", "csv", "--partner", "acme", running=running)
+    [line] = csv.DictReader(as_csv.stdout.splitlines())
+    assert (line["registration_id"], line["state"]) == (ids[0], "protected")
+
+
+def test_a_dry_run_files_nothing(running: Running, tmp_path: Path) -> None:
+    file = rows(tmp_path / "dry.csv", {"event_id": "DRY"})
+    before = dealreg("export", running=running).stdout
+    assert dealreg("import", file, "--dry-run").stdout == "1 readable\n"
+    assert dealreg("export", running=running).stdout == before
+
+
+def test_a_wrong_key_is_a_sentence(running: Running, tmp_path: Path) -> None:
+    wrong = Running(running.url, "drk_wrong", running.process, [])
+    answer = dealreg("export", running=wrong)
+    assert answer.returncode == 1
+    assert "Send a current key" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_nobody_there_is_a_sentence(tmp_path: Path) -> None:
+    nobody = Running("http://127.0.0.1:9", "drk_x", subprocess.Popen(["true"], text=True), [])
+    nobody.process.wait()
+    answer = dealreg("export", running=nobody)
+    assert answer.returncode == 1
+    assert "does not answer" in answer.stderr
+
+
+def test_a_backup_taken_while_registrations_go_on_restores_and_goes_on(tmp_path: Path) -> None:
+    data, stop, filed = tmp_path / "data", Event(), []
+    with up(data) as running:
+        assert dealreg("plan", "publish", PLAN, running=running).returncode == 0
+        headers = {"authorization": f"Bearer {running.key}"}
+        enough = Event()
+
+        def file_on() -> None:
+            with httpx.Client(base_url=running.url, headers=headers) as client:
+                while not stop.is_set():
+                    number = len(filed)
+                    answer = client.post(
+                        "/v1/registrations",
+                        headers={"idempotency-key": f"n{number}"},
+                        json={
+                            "partner_id": "acme",
+                            "account": {"name": f"Account {number}", "domain": f"a{number}.com"},
+                            "product_lines": ["platform"],
+                            "amount": {"amount": "1000", "currency": "USD"},
+                            "close_date": CLOSE,
+                        },
+                    )
+                    filed.append(answer.raise_for_status().json()["id"])
+                    if len(filed) >= 30:
+                        enough.set()
+
+        writer = Thread(target=file_on)
+        writer.start()
+        try:
+            assert enough.wait(60)
+            before = list(filed)
+            backup = dealreg("backup", tmp_path / "backup", "--data", data)
+            after = list(filed)
+        finally:
+            stop.set()
+            writer.join()
+        assert backup.returncode == 0, backup.stderr
+        key = running.key
+        assert running.stop() == 0
+
+    refused = dealreg("restore", tmp_path / "backup", "--data", data)
+    assert refused.returncode == 1
+    assert "not empty" in refused.stderr
+    new = tmp_path / "new"
+    restored = dealreg("restore", tmp_path / "backup", "--data", new)
+    assert restored.returncode == 0, restored.stderr
+
+    with up(new) as running:
+        assert running.key is None  # the key of the first start still works, so none is made
+        running.key = key
+        with httpx.Client(
+            base_url=running.url, headers={"authorization": f"Bearer {key}"}
+        ) as client:
+            known = {item["id"] for item in json.loads(dealreg("export", running=running).stdout)}
+            assert set(before) <= known
+            assert len(known) <= len(after) + 1
+            pause = Event()
+            while True:  # what was on its way arrives: coverage counts every registration
+                regions = client.get("/v1/coverage/markets").raise_for_status().json()
+                if regions["outside"]["filed"] == len(known):
+                    break
+                pause.wait(0.1)
+        assert running.stop() == 0
+    doctor = dealreg("doctor", "--data", new)
+    assert doctor.returncode == 0, doctor.stdout
+    assert doctor.stdout.count(" ok ") >= 13

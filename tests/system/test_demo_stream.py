@@ -1,0 +1,65 @@
+"""A piece of the demo's stream through the real services: the verdicts are those of the pure core."""
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from dealreg.demo import run
+from dealreg_registration.settings import RegistrationSettings
+from dealreg_shared.config import load
+from dealreg_shared.telemetry import configure_logging
+from tests.factories.stream import decide_in_memory, first
+
+COUNT = 110
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    configure_logging(load(RegistrationSettings, log_level="error"))
+
+
+async def test_territorial(tmp_path: Path) -> None:
+    folder = first(COUNT, tmp_path / "stream")
+    console = Console(file=StringIO(), width=140)
+    outcome = await run.replay(folder, tmp_path / "data", with_parity=False, console=console)
+    expected = {
+        event_id: tried.decision.lines[0].outcome
+        for event_id, tried in decide_in_memory(folder, "plan-territorial.yaml").items()
+    }
+    assert outcome.verdicts == expected
+    assert isinstance(console.file, StringIO)
+    said = console.file.getvalue()
+    for words in (
+        "'Aspen Ridge Labs Inc.': protected",
+        "'ASPEN RIDGE LABS': contested",
+        "'Boulder Creek Foods': referred",
+        "mail to manager-na@vendor.example",
+        "after 4 h: level 2, vp (vp)",
+        "after 24 h: level 3, ceo (ceo)",
+        "mail to ceo@vendor.example",
+        "the case is withdrawn",
+        f"Outcomes of {COUNT} registrations",
+        "Cases opened per quarter",
+        "Coverage in per cent",
+        "Recruit in Southern Europe",
+    ):
+        assert words in said, said
+
+
+async def test_parity(tmp_path: Path) -> None:
+    folder = first(COUNT, tmp_path / "stream")
+    console = Console(file=StringIO(), width=140)
+    outcome = await run.replay(folder, tmp_path / "data", with_parity=True, console=console)
+    assert outcome.comparison is not None
+    assert outcome.comparison.compared == COUNT
+    assert outcome.comparison.merged == {}
+    expected = [
+        (event_id, tried.decision.lines[0].outcome)
+        for event_id, tried in decide_in_memory(folder, "plan-parity.yaml").items()
+    ]
+    differing = {d.event_id: d.ours for d in outcome.comparison.differences}
+    assert {"R00047", "R00098"} == set(differing)
+    assert all((id_, ours) in expected for id_, ours in differing.items())
+    assert all(d.causes for d in outcome.comparison.differences)
