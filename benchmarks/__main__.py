@@ -1,0 +1,37 @@
+"""``python -m benchmarks``: measure and print, all from one run. See README.md."""
+
+import argparse
+import asyncio
+
+from benchmarks import matching, registrations
+from benchmarks.report import machine, table
+from dealreg_devstack import Postgres
+
+
+def main() -> None:
+    """Parse the arguments, run what they name, print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["registrations", "matching", []])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5, help="measured, of each contestant")
+    parser.add_argument("--connections", type=int, default=64)
+    given = parser.parse_args()
+    what = given.what or ["registrations", "matching"]
+    if "registrations" in what:
+        size = registrations.Size(
+            rounds=given.rounds, seconds=given.seconds, connections=given.connections
+        )
+        with Postgres(fsync=True) as server:
+            print(machine(server.sql("SHOW server_version")), flush=True)
+            rows = asyncio.run(registrations.run(size, server))
+        print(f"\nRegistrations over HTTP, {size.connections} connections, {size.rounds} rounds\n")
+        print(table(rows))
+    else:
+        print(machine(None))
+    if "matching" in what:
+        print("\nTerritory match, ten hits each\n")
+        print(table(matching.run()))
+
+
+if __name__ == "__main__":
+    main()
