@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
-from tests.factories.inbox_story import METADATA, SEEN, TABLES, Story, plain
-from tests.factories.travelling import SUSPENDED, message, person
+from sqlalchemy import Connection, func, select
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.port import Message
@@ -16,6 +14,8 @@ from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import Database
 from dealreg_shared.inbox import Consumer
 from dealreg_shared.inbox.tables import PARKED, WAITING
+from tests.factories.inbox_story import METADATA, SEEN, TABLES, Story, plain
+from tests.factories.travelling import SUSPENDED, message, person
 
 
 @pytest.fixture
@@ -221,6 +221,30 @@ async def test_a_tombstone_forgets_and_does_not_come_back(story: Story) -> None:
     await story.consumer.drain()
     assert await story.seen("p") == []
     assert await story.status("p") == (2, None, None)
+
+
+async def test_on_a_compacted_topic_a_newer_value_supersedes_what_is_parked(story: Story) -> None:
+    bad = message(person("p"), 1)
+    await story.publish(Message(bad.topic, bad.key, b"{}", bad.headers))
+    await story.consumer.drain()
+    assert (await story.status("p"))[1] == PARKED
+    await story.publish(message(person("p"), 2))
+    await story.consumer.drain()
+    assert await story.seen("p") == [2]
+    assert await story.status("p") == (2, None, None)
+    assert await story.aside("p") == []
+
+
+async def test_a_tombstone_removes_what_stood_aside(story: Story) -> None:
+    """The data of a person that is to be forgotten may be in an event that could not be applied."""
+    bad = message(person("p"), 1)
+    await story.publish(Message(bad.topic, bad.key, b'{"name": "Ada"}', bad.headers))
+    await story.consumer.drain()
+    await story.publish(Message(PEOPLE, "p", None, (("keyversion", "2"),)))
+    await story.consumer.drain()
+    assert await story.status("p") == (2, None, None)
+    query = select(func.count()).select_from(TABLES.aside)
+    assert await story.database.read(lambda conn: conn.execute(query).scalar_one()) == 0
 
 
 async def test_two_processes_with_one_batch_apply_it_once(story: Story) -> None:

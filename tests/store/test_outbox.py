@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import Connection, MetaData, func, select, text
-from tests.factories.travelling import AT, person, suspended, versions, whole_log
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.port import Bus, BusError, Message, Subscription
@@ -18,6 +17,7 @@ from dealreg_shared.contracts.catalogue import PEOPLE, PLAN, decode
 from dealreg_shared.db import Database
 from dealreg_shared.outbox import EventTooLarge, Outbox, Relay, outbox_tables
 from dealreg_shared.outbox import relay as relaying
+from tests.factories.travelling import AT, person, suspended, versions, whole_log
 
 METADATA = MetaData()
 TABLES = outbox_tables(METADATA)
@@ -156,6 +156,22 @@ async def test_a_tombstone_arrives_without_a_value_and_with_its_version(
     assert last["p1"].value is None
     assert dict(last["p1"].headers)["keyversion"] == "2"
     assert last["p2"].value is not None
+
+
+async def test_a_tombstone_leaves_nothing_of_its_key_in_the_archive(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    await append(stored, person("p1"), person("p2"))
+    await relay(stored, embedded_bus).drain()
+    await append(stored, person("p1"))
+    await stored.write(lambda conn: OUTBOX.erase(conn, PEOPLE, ["p1"], AT))
+    table = TABLES.outbox
+    query = select(table.c.key, table.c.version, table.c.body).order_by(table.c.id)
+    rows = await stored.read(lambda conn: conn.execute(query).all())
+    assert [(row.key, row.version, row.body is None) for row in rows] == [
+        ("p2", 1, False),
+        ("p1", 3, True),
+    ]
 
 
 async def test_nothing_is_marked_before_it_is_acknowledged(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.contracts.envelope import Event
@@ -51,6 +51,10 @@ class KeyState:
 
     def set_aside(self, status: str, reason: str, at: datetime) -> None:
         self.status, self.reason, self.since, self.changed = status, plain(reason), at, True
+
+    def let_go(self) -> None:
+        self.status = self.reason = self.since = None
+        self.changed = True
 
     def applied(self, version: int, event_id: str | None) -> None:
         self.version, self.event_id, self.changed = version, event_id, True
@@ -167,6 +171,13 @@ class Applying:
             tombstone = self._tombstones.get(item.topic)
             if tombstone is not None:
                 tombstone(conn, item.key)
+            # What stood aside may be the very data that is to be forgotten.
+            table = self.tables.aside
+            conn.execute(
+                table.delete().where(
+                    *self._of_key(item.topic, item.key), table.c.version < item.version
+                )
+            )
 
     def _judge(self, conn: Connection, state: KeyState, item: Received) -> str:
         if item.version is None:
@@ -177,7 +188,7 @@ class Applying:
         if item.version <= state.version:
             self._compare(state, item)
             return DUPLICATE
-        if state.status is not None:
+        if state.status is not None and not is_compacted(state.topic):
             self._store(conn, state, item, None)
             return SET_ASIDE
         reason = item.unreadable or gap(state, item.version)
@@ -187,7 +198,27 @@ class Applying:
             return SET_ASIDE
         self.effect(conn, item)
         state.applied(item.version, item.event_id)
+        if state.status is not None:
+            self._supersede(conn, state)
         return APPLIED
+
+    def _supersede(self, conn: Connection, state: KeyState) -> None:
+        """On a compacted topic what stands aside is out of date once something newer was applied."""
+        state.let_go()
+        table = self.tables.aside
+        conn.execute(
+            table.update()
+            .where(
+                *self._of_key(state.topic, state.key),
+                table.c.resolved_at.is_(None),
+                table.c.version < state.version,
+            )
+            .values(resolved_at=app_now(conn), resolution="superseded")
+        )
+
+    def _of_key(self, topic: str, key: str) -> tuple[ColumnElement[bool], ...]:
+        table = self.tables.aside
+        return (table.c.consumer == self.consumer, table.c.topic == topic, table.c.key == key)
 
     def _compare(self, state: KeyState, item: Received) -> None:
         known = state.event_id if item.version == state.version else None

@@ -122,8 +122,7 @@ def _advance(
     _resolve_applied(conn, applying, state)
     row = _next_row(conn, applying, state)
     if row is None:
-        state.status = state.reason = state.since = None
-        state.changed = True
+        state.let_go()
         applying.save(conn, [state])
         return Step(finished=True)
     hindrance = gap(state, row.version)

@@ -85,15 +85,20 @@ class Outbox:
         return [self._row(event, at) for event in self._events(items, at, last_versions)]
 
     def erase(self, conn: Connection, topic: str, keys: Sequence[str], at: datetime) -> None:
-        """Append a tombstone for each of ``keys``: on a compacted topic, what was known is gone."""
+        """Append a tombstone for each of ``keys``: on a compacted topic, what was known is gone.
+
+        Also from the archive: the keys' earlier rows are deleted, sent or not.
+        """
         if not TOPICS[topic].compacted:
             raise ValueError(f"{topic} is not compacted: nothing can be erased from it")
         if not keys:
             return
         last = self._advance(conn, [(topic, key) for key in keys])
         counted = _count(((topic, key) for key in keys), last)
+        outbox = self.tables.outbox
+        conn.execute(outbox.delete().where(outbox.c.topic == topic, outbox.c.key.in_(keys)))
         conn.execute(
-            self.tables.outbox.insert(),
+            outbox.insert(),
             [
                 _outbox_row(topic, key, version, None, at)
                 for key, version in zip(keys, counted, strict=True)
