@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 from sqlalchemy import func, select
-from tests.factories.plans import person, small_plan
-from tests.factories.programme_api import START, ProgrammeApi, programme_api
 
 from dealreg_registration import tables
 from dealreg_registration.plan_yaml import MAX_BYTES
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 from dealreg_shared.db.types import canonical_json
+from tests.factories.plans import person, small_plan
+from tests.factories.programme_api import START, ProgrammeApi, programme_api
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from dealreg_shared.contracts.base import format_instant
 from tests.factories.plans import person
 from tests.factories.registration_service import PLAN, START, RegistrationApi
-
-from dealreg_shared.contracts.base import format_instant
 
 STAFF = [person("mia", "partner_manager"), person("vic", "vp"), person("cleo", "ceo")]
 

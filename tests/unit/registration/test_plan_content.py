@@ -8,7 +8,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.factories.plans import small_plan
 
 from dealreg_registration.domain.plan_diff import ItemChange, diff_plans
 from dealreg_registration.plan_content import (
@@ -22,6 +21,7 @@ from dealreg_registration.plan_content import (
 )
 from dealreg_registration.plan_reading import read_plan
 from dealreg_shared.contracts.plan_document import SECTIONS, PlanDocument
+from tests.factories.plans import small_plan
 
 
 def content(plan: dict[str, Any]) -> dict[str, Any]:

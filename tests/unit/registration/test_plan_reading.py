@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from tests.factories.plans import small_plan
 
 from dealreg_registration.plan_reading import read_plan
 from dealreg_registration.plan_schema import plan_schema
 from dealreg_registration.plan_yaml import MAX_BYTES, MAX_DEPTH, Unreadable, read_text
+from tests.factories.plans import small_plan
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted(ROOT.glob("examples/*/plan*.yaml"))

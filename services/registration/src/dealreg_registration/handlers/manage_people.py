@@ -42,11 +42,6 @@ def erase_person(
         .where(person.c.id == person_id)
         .values(name=None, email=None, roles=[], manages=[], erased_at=now, updated_at=now)
     )
-    # The outbox keeps what was sent. A body without content is a tombstone, should it be sent again.
-    sent = outbox.tables.outbox
-    conn.execute(
-        update(sent).where(sent.c.topic == PEOPLE, sent.c.key == person_id).values(body=None)
-    )
     outbox.erase(conn, PEOPLE, [person_id], now)
     held = conn.execute(
         select(access_key.c.key_id)
