@@ -4,6 +4,7 @@ Readers are tolerant (unknown fields are ignored), writers strict (a wrong type 
 conversion), and nothing can be changed once made. Must not know any service, table or HTTP.
 """
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -18,25 +19,32 @@ from pydantic import (
     WithJsonSchema,
 )
 
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
 
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs a zone; write RFC 3339 with Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time between the years 1 and 9999 in UTC") from None
 
 
 def format_instant(value: datetime) -> str:
     """RFC 3339 in UTC with microseconds and ``Z``; the one spelling used in storage and on the wire."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _decimal(value: Any) -> Any:
-    """Accept decimal strings only: a JSON float has already lost what was written."""
+    """Accept decimal strings only: a JSON float has already lost what was written.
+
+    Plain digits, as the schema says: written out, a short exponent is a string of any length.
+    """
     if isinstance(value, str):
-        try:
-            return Decimal(value)
-        except ArithmeticError:
-            raise ValueError("a decimal string such as 1250.00") from None
+        if not _DECIMAL.fullmatch(value):
+            raise ValueError("a decimal string such as 1250.00")
+        return Decimal(value)
     return value
 
 
