@@ -12,11 +12,13 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from dealreg_registration import tables
 from dealreg_registration.app import build
+from dealreg_registration.plan_content import canonical_text, content_of
 from dealreg_registration.settings import RegistrationSettings
 from dealreg_shared.auth import keys
 from dealreg_shared.auth.access import put_access
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.contracts.people import AccessKeyUpdated, Role
+from dealreg_shared.contracts.plan_document import PlanDocument
 from dealreg_shared.db import Database
 from dealreg_shared.runtime import Service
 
@@ -179,7 +181,7 @@ def publish(conn: Connection, plan: dict[str, Any], number: int, in_force_from: 
             published_by="test",
             content_hash="0" * 64,
             parts=1,
-            document=json.dumps(plan),
+            document=canonical_text(content_of(PlanDocument.model_validate_json(json.dumps(plan)))),
         )
     )
     state = tables.programme_state

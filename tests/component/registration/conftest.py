@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from tests.factories.registration_service import RegistrationApi, registration_api
 
 

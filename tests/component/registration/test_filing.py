@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import date
 
 import pytest
+
 from tests.factories.registration_service import RegistrationApi
 
 

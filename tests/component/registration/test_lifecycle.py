@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from tests.factories.registration_service import PLAN, START, RegistrationApi, publish
 
 

@@ -167,7 +167,7 @@ async def test_a_partner_is_suspended_with_notice_and_made_active_again(
     assert ids(await any_api.get("/v1/partners?status=suspended")) == ["ada"]
 
     programme = Programme()
-    book, standing = await any_api.database.read(programme.current)
+    book, standing = await programme.read(any_api.database, programme.current)
     assert isinstance(book, PlanBook)
     assert not standing.active("ada", since)
     assert standing.active("ada", since - timedelta(microseconds=1))
@@ -177,7 +177,7 @@ async def test_a_partner_is_suspended_with_notice_and_made_active_again(
     assert (again.status_code, again.json()["type"]) == (409, "/problems/already-suspended")
     back = await any_api.call("POST", "/v1/partners/ada/reactivate", headers={"if-match": '"v1"'})
     assert (back.json()["status"], back.headers["etag"]) == ("active", '"v2"')
-    _, standing = await any_api.database.read(programme.current)
+    _, standing = await programme.read(any_api.database, programme.current)
     assert standing.active("ada", release)
     idle = await any_api.call("POST", "/v1/partners/bob/reactivate", headers={"if-match": '"v0"'})
     assert (idle.status_code, idle.json()["type"]) == (409, "/problems/already-active")

@@ -68,8 +68,8 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         await migrate(database, "dealreg_registration")
 
     async def load_plans() -> None:
-        """Compile the plans before the first request, not in it."""
-        await database.read(programme.current)
+        """Compile plans before a request needs them, not in it."""
+        await programme.refresh(database)
 
     parts = ProgrammeParts(
         database=database,
@@ -85,7 +85,7 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         database=database,
         migrate=migrated,
         flows=[relay],
-        ticks=ticks(database, writer),
+        ticks=ticks(database, writer, load_plans),
         start=load_plans,
         stop=writer.finish,
         extras={"ensure_admin_key": partial(first_admin_key, database, outbox)},

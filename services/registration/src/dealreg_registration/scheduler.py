@@ -1,5 +1,6 @@
 """The ticks of registration: what time alone makes due."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from dealreg_registration.handlers.sweep import sweep
@@ -10,10 +11,19 @@ from dealreg_shared.runtime import Tick
 SWEEP_EVERY = timedelta(seconds=1)
 
 
-def ticks(database: Database, writer: AccountWriter) -> list[Tick]:
-    """Expiries and promotions, so that their events come in time."""
+PLANS_EVERY = timedelta(seconds=1)
+
+
+def ticks(
+    database: Database, writer: AccountWriter, load_plans: Callable[[], Awaitable[None]]
+) -> list[Tick]:
+    """Plans that another process published, compiled ahead of need; expiries and promotions, so that
+    their events come in time."""
 
     async def sweep_due() -> None:
         await sweep(database, writer)
 
-    return [Tick("registration-sweep", SWEEP_EVERY, sweep_due)]
+    return [
+        Tick("registration-plans", PLANS_EVERY, load_plans),
+        Tick("registration-sweep", SWEEP_EVERY, sweep_due),
+    ]

@@ -29,7 +29,7 @@ from dealreg_registration.domain.settle import settle
 from dealreg_registration.events import events_for
 from dealreg_registration.journal import audit_rows
 from dealreg_registration.metadata import metadata
-from dealreg_registration.programme import Programme
+from dealreg_registration.programme import Programme, ProgrammeStale
 from dealreg_shared.contracts.catalogue import REGISTRATION
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.ids import new_id
@@ -139,6 +139,8 @@ class AccountWriter:
                 return await self._database.write(lambda conn: self.batch(conn, commands))
             except Raced:
                 continue
+            except ProgrammeStale:
+                await self.programme.refresh(self._database)
         raise Raced("the account's keys changed hands too often; try again")
 
     def batch(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
@@ -155,8 +157,8 @@ class AccountWriter:
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
         targets, resolutions = _find_accounts(conn, commands)
         rows = store.lock_accounts(conn, {t for t in targets if t is not None})
+        book, standing = self.programme.current(conn, hold=True)
         now = app_now(conn)
-        book, standing = self.programme.current(conn)
         if (plan := book.at(now)) is None:
             raise NoPlanInForce("No plan is in force yet; publish one first.")
         loaded = store.read_accounts(

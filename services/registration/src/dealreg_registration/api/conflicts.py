@@ -61,15 +61,15 @@ def conflicts_router(
         after: After = None,
     ) -> dict[str, Any]:
         """`key` finds the account that holds a key, such as `domain:example.com`."""
-        items, following = await database.read(
-            lambda conn: reading.account_page(conn, programme, key, after, limit)
+        items, following = await programme.read(
+            database, lambda conn: reading.account_page(conn, programme, key, after, limit)
         )
         return {"items": items, "next": following}
 
     @router.get("/accounts/{account_id}", tags=["accounts"], summary="One account")
     async def read_account(account_id: str, _caller: Staff, response: Response) -> dict[str, Any]:
-        views = await database.read(
-            lambda conn: reading.account_detail(conn, programme, [account_id])
+        views = await programme.read(
+            database, lambda conn: reading.account_detail(conn, programme, [account_id])
         )
         if not views:
             raise not_found()
@@ -85,8 +85,8 @@ def conflicts_router(
     ) -> dict[str, Any]:
         """Staff's word on an account's facts counts over partners'. Open and referred claims are decided
         again; a running protection is never taken away. Needs `If-Match`."""
-        views = await database.read(
-            lambda conn: reading.account_detail(conn, programme, [account_id])
+        views = await programme.read(
+            database, lambda conn: reading.account_detail(conn, programme, [account_id])
         )
         if not views:
             raise not_found()
@@ -100,8 +100,8 @@ def conflicts_router(
                 body.parent_id,
             )
         )
-        [view] = await database.read(
-            lambda conn: reading.account_detail(conn, programme, [account_id])
+        [view] = await programme.read(
+            database, lambda conn: reading.account_detail(conn, programme, [account_id])
         )
         return view
 

@@ -62,8 +62,9 @@ def registrations_router(
 
     async def visible(registration_id: str, principal: Principal) -> dict[str, Any]:
         actor = actor_of(principal)
-        view = await database.read(
-            lambda conn: reading.registration_detail(conn, programme, registration_id, actor)
+        view = await programme.read(
+            database,
+            lambda conn: reading.registration_detail(conn, programme, registration_id, actor),
         )
         if view is None:
             raise not_found()
@@ -99,7 +100,7 @@ def registrations_router(
     ) -> dict[str, Any]:
         """Answers territory, never free or taken. Nothing is written, nothing about others is told."""
         filing = body.filing(filing_partner(principal, body.partner_id))
-        return await database.read(lambda conn: preview(conn, programme, filing))
+        return await programme.read(database, lambda conn: preview(conn, programme, filing))
 
     @router.get("", summary="Registrations, the newest first")
     async def list_registrations(
@@ -134,8 +135,9 @@ def registrations_router(
             filed_before=filed_before,
         )
         await sweep(database, writer)
-        items, following = await database.read(
-            lambda conn: reading.registration_page(conn, programme, chosen, after, limit, actor)
+        items, following = await programme.read(
+            database,
+            lambda conn: reading.registration_page(conn, programme, chosen, after, limit, actor),
         )
         return {"items": items, "next": following}
 

@@ -35,10 +35,11 @@ async def sweep(database: Database, writer: AccountWriter) -> int:
     """Sweep every account on which something is overdue. Returns how many."""
     swept = 0
     while True:
-        due = await database.read(
+        due = await writer.programme.read(
+            database,
             lambda conn: due_accounts(
                 conn, app_now(conn), writer.programme.released(conn), SWEEP_LIMIT
-            )
+            ),
         )
         if due:
             correlation_id = new_id("swp")
