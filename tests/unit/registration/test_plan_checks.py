@@ -210,7 +210,7 @@ CASES: list[tuple[Callable[[Plan], Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "path", "code"), CASES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("change", "path", "code"), CASES, ids=lambda value: value[:60] if isinstance(value, str) else "with")
 def test_a_fault_is_named_with_its_place(
     change: Callable[[Plan], Any], path: str, code: str
 ) -> None:
@@ -267,7 +267,7 @@ WARNINGS: list[tuple[Callable[[Plan], Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "path", "code"), WARNINGS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("change", "path", "code"), WARNINGS, ids=lambda value: value[:60] if isinstance(value, str) else "with")
 def test_a_warning_does_not_keep_a_plan_back(
     change: Callable[[Plan], Any], path: str, code: str
 ) -> None:
