@@ -6,6 +6,7 @@ request after a 429, when the answer says to.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import httpx
@@ -94,13 +95,13 @@ class Api:
                 answer = self._client.request(method, path, **request)
             except httpx.TransportError as error:
                 if retry and again:
-                    self._pause(0.2 * 2**attempt)
+                    self._pause(0.1 * 2**attempt)
                     continue
                 raise Unreachable(
                     f"{self._client.base_url} does not answer ({error}); is `dealreg up` running?"
                 ) from error
             if again and (answer.status_code == 429 or (retry and answer.status_code == 503)):
-                self._pause(_seconds(answer, 0.2 * 2**attempt))
+                self._pause(_seconds(answer, 0.1 * 2**attempt))
                 continue
             if answer.is_success:
                 return answer
@@ -121,8 +122,11 @@ def _problem(answer: httpx.Response) -> Mapping[str, Any]:
     return problem if isinstance(problem, dict) else {}
 
 
-def connect(url: str, key: str | None) -> Api:
+@contextmanager
+def connect(url: str, key: str | None) -> Iterator[Api]:
     """A connection for a command; ends it with a sentence when there is no key."""
     if not key:
         refuse("Give an API key: set DEALREG_CLIENT_KEY, or --key.", MISUSED)
-    return Api(httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=30.0))
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=30.0) as client:
+        yield Api(client)

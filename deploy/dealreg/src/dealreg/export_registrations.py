@@ -69,9 +69,10 @@ def export(
         "filed_from": filed_from,
         "filed_before": filed_before,
     }
-    items = registrations(connect(url, key), {k: v for k, v in asked.items() if v is not None})
+    query = {name: value for name, value in asked.items() if value is not None}
     try:
-        with _opened(output) as file:
+        with connect(url, key) as api, _opened(output) as file:
+            items = registrations(api, query)
             count = write_json(items, file) if format_ is Format.json else write_csv(items, file)
     except (Refused, Unreachable) as error:
         refuse(str(error))

@@ -8,6 +8,7 @@ one content are one filing: give them different external references if they are 
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,15 +56,17 @@ def import_(
         rows = list(read_rows(file))
     except (RowFault, OSError, UnicodeDecodeError, csv.Error) as error:
         refuse(f"{file}: {error}", MISUSED)
-    api = None if dry_run else connect(url, key)
     reports: list[RowReport] = []
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=err(),
-    ) as progress:
+    with (
+        nullcontext() if dry_run else connect(url, key) as api,
+        Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=err(),
+        ) as progress,
+    ):
         task = progress.add_task(f"filing {file.name}", total=len(rows))
         try:
             for each in file_rows(rows, api):

@@ -61,9 +61,10 @@ def publish(
     query = {} if in_force_from is None else {"in_force_from": in_force_from}
     digest = hashlib.sha256(raw + (in_force_from or "").encode()).hexdigest()
     try:
-        published = connect(url, key).post_raw(
-            "/v1/plans", raw, "application/yaml", key=f"plan-{digest}", query=query
-        )
+        with connect(url, key) as api:
+            published = api.post_raw(
+                "/v1/plans", raw, "application/yaml", key=f"plan-{digest}", query=query
+            )
     except (Refused, Unreachable) as error:
         refuse(str(error))
     for warning in published["warnings"]:
