@@ -4,11 +4,19 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import DateTime, Dialect, String, Text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from dealreg_shared.contracts.base import format_instant
+
+_CANONICAL = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_PASSTHROUGH_DATACLASS  # no silent spelling of what is no JSON value
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -61,5 +69,11 @@ class JsonText(TypeDecorator[Any]):
 
 
 def canonical_json(value: Any) -> str:
-    """The one spelling of a JSON value: sorted keys, no blanks, UTF-8 characters as they are."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """The one spelling of a JSON value: sorted keys, no blanks, UTF-8 characters as they are.
+
+    Raises TypeError for what JSON has no value for.
+    """
+    try:
+        return orjson.dumps(value, option=_CANONICAL).decode()
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, keys that are no strings
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

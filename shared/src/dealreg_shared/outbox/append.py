@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.contracts.base import EventData
-from dealreg_shared.contracts.catalogue import CATALOGUE, TOPICS, encode
+from dealreg_shared.contracts.catalogue import CATALOGUE, TOPICS, encode, event_model
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.ids import new_event_id
 from dealreg_shared.outbox.tables import KEY_LENGTH, OutboxTables
@@ -113,7 +113,7 @@ class Outbox:
     ) -> list[Event[Any]]:
         versions = _count(((_topic(item), item.key) for item in items), last_versions)
         return [
-            Event[CATALOGUE[item.type].model](  # type: ignore[misc,operator]
+            event_model(item.type)(
                 id=new_event_id(),
                 source=self._source,
                 type=item.type,
