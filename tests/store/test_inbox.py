@@ -258,15 +258,18 @@ async def test_two_processes_with_one_batch_apply_it_once(story: Story) -> None:
         assert await story.seen(key) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("mode", ["in a batch", "one by one"])
 async def test_trouble_of_the_database_is_waited_for_and_parks_nothing(
-    story: Story, monkeypatch: pytest.MonkeyPatch
+    story: Story, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     """The disk is full for a while on SQLite, the connection is cut on PostgreSQL."""
+    if mode == "one by one":
+        story.poison.add(("z", 1))
     cuts = 8
 
     def cut(conn: Connection, event: Event[Any]) -> None:
         nonlocal cuts
-        if cuts:
+        if cuts and event.partitionkey == "a":
             cuts -= 1
             if conn.dialect.name == "sqlite":
                 conn.exec_driver_sql("PRAGMA max_page_count = 1")
@@ -280,7 +283,7 @@ async def test_trouble_of_the_database_is_waited_for_and_parks_nothing(
     consumer = Consumer(
         story.database, TABLES, story.bus, "readers", [PLAN], {SUSPENDED: cut}, tries=2
     )
-    await story.publish(*plain("a", 1, 2))
+    await story.publish(*plain("z", 1), *plain("a", 1, 2))
     running = asyncio.create_task(consumer.run())
 
     async def applied() -> bool:

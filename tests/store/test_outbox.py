@@ -102,6 +102,15 @@ async def test_writers_of_the_same_keys_wait_for_each_other(stored: Database) ->
         assert [row.version for row in rows if row.key == key] == list(range(1, 29))
 
 
+async def test_writers_of_the_same_new_keys_do_not_deadlock(stored: Database) -> None:
+    for turn in range(5):
+        keys = [f"{turn}-{number}" for number in range(60)]
+        orders = [keys, keys[::-1]] * 2
+        await asyncio.gather(
+            *(append(stored, *(suspended(key) for key in order)) for order in orders)
+        )
+
+
 async def test_rows_are_those_that_append_would_insert() -> None:
     rows = OUTBOX.rows([suspended("a"), suspended("b"), suspended("a")], AT, {(PLAN, "a"): 4})
     assert [(row["key"], row["version"]) for row in rows] == [("a", 5), ("b", 1), ("a", 6)]
@@ -204,6 +213,32 @@ async def test_a_row_committed_during_the_publish_is_not_marked(
     await append(stored, suspended("a"))
     assert await relay(stored, bus).drain() == 2
     assert [[m.key for m in batch] for batch in bus.batches] == [["a"], ["late"]]
+
+
+async def test_a_row_with_a_lower_id_that_is_committed_later_is_not_lost(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    """Ids are given when rows are inserted, and transactions end in another order."""
+    ids = TABLES.outbox.c.id
+
+    async def append_at(row_id: int, key: str) -> None:
+        def work(conn: Connection) -> None:
+            OUTBOX.append(conn, [suspended(key)], AT)
+            conn.execute(TABLES.outbox.update().where(TABLES.outbox.c.key == key).values(id=row_id))
+
+        await stored.write(work)
+
+    class Slow(UnreliableBus):
+        async def publish(self, messages: Sequence[Message]) -> None:
+            if not self.batches:
+                await append_at(50, "slow transaction")
+            await super().publish(messages)
+
+    await append_at(100, "quick transaction")
+    assert await relay(stored, Slow(embedded_bus)).drain() == 2
+    assert await stored.read(lambda conn: conn.execute(select(func.max(ids))).scalar()) == 100
+    keys = [delivery.message.key for delivery in await whole_log(embedded_bus, PLAN)]
+    assert keys == ["quick transaction", "slow transaction"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
