@@ -5,16 +5,19 @@ left: after restoring, unsent events are sent, and a message that went out betwe
 loss may go out once more. With PostgreSQL and Kafka use their own tools.
 """
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import MetaData
 
 from dealreg import snapshot
 from dealreg.settings import all_settings
 from dealreg.terminal import MISUSED, out, refuse
 from dealreg_shared.config import ConfigurationError
+from dealreg_shared.outbox import outbox_tables
 
 DataDir = Annotated[
     Path | None,
@@ -40,10 +43,17 @@ def restore(
 ) -> None:
     """Copy a backup into an empty data folder. Stop Dealreg first."""
     try:
-        manifest = snapshot.put_back(source, files(data))
+        manifest = snapshot.put_back(source, files(data), end_leases)
     except snapshot.BackupRefused as error:
         refuse(str(error))
     out().print(f"{len(manifest['files'])} files as of {manifest['taken_at']} restored")
+
+
+def end_leases(copy: sqlite3.Connection) -> None:
+    """The relays that held them are gone; without this their successors would wait a minute."""
+    lease = outbox_tables(MetaData()).lease.name
+    if copy.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (lease,)).fetchone():
+        copy.execute(f"DELETE FROM {lease}")
 
 
 def files(data: Path | None) -> dict[str, Path]:

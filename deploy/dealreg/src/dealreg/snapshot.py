@@ -16,7 +16,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
@@ -63,8 +63,14 @@ def take(sources: Mapping[str, Path], target: Path, at: datetime) -> dict[str, A
     return manifest
 
 
-def put_back(source: Path, targets: Mapping[str, Path]) -> dict[str, Any]:
+def put_back(
+    source: Path,
+    targets: Mapping[str, Path],
+    prepare: Callable[[sqlite3.Connection], None] = lambda _: None,
+) -> dict[str, Any]:
     """Check the backup in ``source`` and copy its files to ``targets`` (name -> SQLite file).
+
+    ``prepare`` may change each copy before it is put in place.
 
     Returns the manifest. Raises ``BackupRefused`` for a damaged or foreign backup, and if any of the
     targets' folders holds anything: a running or former installation is never overwritten.
@@ -90,6 +96,9 @@ def put_back(source: Path, targets: Mapping[str, Path]) -> dict[str, Any]:
             for name, path in targets.items():
                 if path.parent == folder:
                     shutil.copyfile(source / name, work / path.name)
+                    with closing(sqlite3.connect(work / path.name)) as copy:
+                        prepare(copy)
+                        copy.commit()
             _settle(work, folder)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
