@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, select
-from tests.factories.travelling import PERSON, SUSPENDED, message, suspended
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.port import Message
@@ -13,6 +12,7 @@ from dealreg_shared.contracts.catalogue import PEOPLE, PLAN
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import Database
 from dealreg_shared.inbox import Consumer, NotYet, inbox_tables
+from tests.factories.travelling import PERSON, SUSPENDED, message, suspended
 
 METADATA = MetaData()
 TABLES = inbox_tables(METADATA)

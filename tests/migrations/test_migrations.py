@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, inspect
-from tests.migrations.suite import MigrationContract
 
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import migrate, migrations_folder
+from tests.migrations.suite import MigrationContract
 
 
 @pytest.mark.parametrize("service", ["registration", "coverage", "notifier"])

@@ -5,13 +5,13 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.factories.inbox_story import METADATA, Story, plain
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.port import Message
 from dealreg_shared.contracts.catalogue import PLAN
 from dealreg_shared.db import Database
 from dealreg_shared.inbox import ReplayStopped, consume
+from tests.factories.inbox_story import METADATA, Story, plain
 
 _EXAMPLE = count()
 

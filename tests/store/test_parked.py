@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-from tests.factories.inbox_story import METADATA, TABLES, Story, plain
-from tests.factories.travelling import message, suspended
 from typer.testing import CliRunner
 
 from dealreg_shared.bus.embedded import EmbeddedBus
@@ -18,6 +16,8 @@ from dealreg_shared.db import Database
 from dealreg_shared.inbox import ReplayStopped, park
 from dealreg_shared.inbox.cli import Inbox, parked_commands
 from dealreg_shared.inbox.tables import PARKED, WAITING
+from tests.factories.inbox_story import METADATA, TABLES, Story, plain
+from tests.factories.travelling import message, suspended
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.contract.bus.suite import Again, BusContract, fetch, positions, read, text, values
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.port import BusError, Message
 from dealreg_shared.contracts.catalogue import ACCESS, PEOPLE, PLAN, REGISTRATION
+from tests.contract.bus.suite import Again, BusContract, fetch, positions, read, text, values
 
 PUBLISHER = """
 import asyncio, sys

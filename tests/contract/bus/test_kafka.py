@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from tests.contract.bus.suite import Again, BusContract
 
 from dealreg_devstack import Kafka
 from dealreg_shared.bus.kafka import KafkaBus
 from dealreg_shared.contracts.catalogue import TOPICS
+from tests.contract.bus.suite import Again, BusContract
 
 pytestmark = pytest.mark.devstack
 

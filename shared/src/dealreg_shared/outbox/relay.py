@@ -26,6 +26,9 @@ from dealreg_shared.outbox.tables import OutboxTables
 from dealreg_shared.telemetry import get_logger, metrics
 
 POLL_SECONDS = 0.2
+STANDBY_SECONDS = 2.0
+"""How often a relay that holds no shard asks whether one has become free."""
+
 BATCH = 500
 PUBLISH_SECONDS = 30.0
 LEASE_SECONDS = 75.0
@@ -108,6 +111,9 @@ class Relay:
             await self._let_go()
 
     async def _rest(self) -> None:
+        if not self._held.shards:  # another process carries; a hint is not for this one
+            await asyncio.sleep(STANDBY_SECONDS)
+            return
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._hint.wait()
