@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select, tuple_
+from sqlalchemy import Connection, Table, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
-from dealreg_registration import store
+from dealreg_registration import store, store_rows
 from dealreg_registration.commands import SYSTEM, Answer, Command, Work
 from dealreg_registration.domain.account import Account
 from dealreg_registration.domain.context import Context
@@ -232,14 +232,10 @@ class AccountWriter:
             )
             item.event_version += len(outgoing)
             item.parent_id = batch.parents.get(item.account.id, item.parent_id)
-        store.write_accounts(conn, touched, batch.details, now)
-        store.replace_contacts(conn, batch.replaced_contacts)
-        for name, rows in batch.new_rows.items():
-            conn.execute(insert(metadata.tables[name]), rows)
-        if batch.audit:
-            conn.execute(insert(self._audit), batch.audit)
-        if events:
-            conn.execute(insert(self._outbox.tables.outbox), events)
+        further = [(metadata.tables[name], rows) for name, rows in batch.new_rows.items()]
+        further += [(self._audit, batch.audit), (self._outbox.tables.outbox, events)]
+        store_rows.write_accounts(conn, touched, batch.details, further, now)
+        store_rows.replace_contacts(conn, batch.replaced_contacts)
 
 
 class _Batch:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import NamedTuple
 
 from dealreg_registration.domain.facts import Facts, Location
@@ -98,7 +99,8 @@ def covers(plan: Plan, standing: Standing, target: Target, now: datetime) -> Cov
             (overlays if territory.overlay else regular).append(cover)
     for group in (regular, overlays, direct):
         if len(group) > 1:
-            group.sort(key=_order)
+            group.sort(key=_tie)
+            group.sort(key=_specificity, reverse=True)
     strongest = max(
         (c.specificity for c in (*regular, *direct) if c.assignment.exclusive), default=None
     )
@@ -115,10 +117,8 @@ def covers(plan: Plan, standing: Standing, target: Target, now: datetime) -> Cov
     )
 
 
-def _order(cover: Cover) -> tuple[tuple[int, ...], bool, str, str]:
-    return (
-        tuple(-part for part in cover.specificity),
-        not cover.assignment.primary,
-        cover.territory.id,
-        cover.assignment.id,
-    )
+_specificity = attrgetter("specificity")
+
+
+def _tie(cover: Cover) -> tuple[bool, str, str]:
+    return (not cover.assignment.primary, cover.territory.id, cover.assignment.id)

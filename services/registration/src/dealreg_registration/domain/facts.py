@@ -50,7 +50,7 @@ class Location:
         """Country and postal code as territories write them, ``US:94105``; letters and digits only."""
         if self.country is None or self.postal_code is None:
             return None
-        return f"{self.country}:{''.join(c for c in self.postal_code.upper() if c.isalnum())}"
+        return f"{self.country}:{''.join(filter(str.isalnum, self.postal_code.upper()))}"
 
 
 @dataclass(frozen=True, slots=True)
