@@ -61,9 +61,9 @@ async def test_what_was_decided_is_applied_drained(database: Database, bus: Bus)
         items = [suspended(key) for key in KEYS] + [person("p1")]
         await database.write(lambda conn: WRITER.append(conn, items, AT))  # noqa: B023
     await database.write(lambda conn: WRITER.erase(conn, PEOPLE, ["p1"], AT))
-    assert await relay.drain() == 56
+    assert await relay.drain() == 51  # of p1 the tombstone only
     reading = consumer(database, bus)
-    assert await reading.drain() >= 51  # a compacted topic may keep the last of p1 only
+    assert await reading.drain() == 51
     assert await applied(database) == {**dict.fromkeys(KEYS, 5), "p1": 6}
     assert await reading.drain() == 0
 
