@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
-from tests.factories.notifier import START, Publisher
 
 from dealreg_notifier.app import build
 from dealreg_notifier.settings import NotifierSettings
@@ -21,6 +20,7 @@ from dealreg_shared.contracts.catalogue import ESCALATION, decode
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.ids import new_event_id
 from dealreg_shared.runtime import Service
+from tests.factories.notifier import START, Publisher
 
 
 class Clock:
