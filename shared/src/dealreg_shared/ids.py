@@ -5,12 +5,13 @@ Ids sort by creation time. They say nothing about places in a queue: never order
 
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 
 def new_id(prefix: str) -> str:
     """A new id such as ``reg_0193c1d2...`` (prefix, underscore, 32 hexadecimal digits)."""
-    return f"{prefix}_{uuid7().hex}"
+    return f"{prefix}_{uuid_utils.uuid7().hex}"
 
 
 def new_event_id() -> UUID:

@@ -6,7 +6,7 @@ out what it says.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -17,6 +17,7 @@ from dealreg_registration.domain.coverage import Coverage, covers, target_for
 from dealreg_registration.domain.eligible import ineligible
 from dealreg_registration.domain.explain_coverage import coverage_step
 from dealreg_registration.domain.facts import Disagreement
+from dealreg_registration.domain.match import Target
 from dealreg_registration.domain.owner import owner_of
 from dealreg_registration.domain.plan import NamedAccount, Plan, window
 from dealreg_registration.domain.trace import Step
@@ -80,7 +81,15 @@ def decide(
     disagreements = tuple(disagreements)
     lines = tuple(
         _decide_line(
-            filing, line, account, context, named, new_evidence, disagreements, again=again
+            filing,
+            replace(owner_target, product_line=line, any_line=False),
+            line,
+            account,
+            context,
+            named,
+            new_evidence,
+            disagreements,
+            again=again,
         )
         for line in product_lines
     )
@@ -96,6 +105,7 @@ def decide(
 
 def _decide_line(
     filing: Registration,
+    target: Target,
     line: str,
     account: Account,
     context: Context,
@@ -146,7 +156,6 @@ def _decide_line(
             )
         )
 
-    target = target_for(plan, account.facts, filing.place_of_use, named, line, filing.tags)
     coverage = covers(plan, context.standing, target, now)
     mine = coverage.standing_of(filing.partner_id)
     trace.append(coverage_step(filing, account, context, target, coverage, mine, disagreements))
