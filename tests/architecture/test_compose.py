@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import pytest
 import yaml
 from jsonschema import Draft202012Validator

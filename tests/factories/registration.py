@@ -32,7 +32,7 @@ SEGMENTS = (
 
 
 def partner(id_: str, **changes: Any) -> Partner:
-    values = {
+    values: dict[str, Any] = {
         "id": id_,
         "name": id_.title(),
         "tier": "gold",

@@ -7,11 +7,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from dealreg_shared.bus.embedded import EmbeddedBus
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
 from tests.factories.notifier import MANAGER, Publisher
-
-from dealreg_shared.bus.embedded import EmbeddedBus
 
 
 async def test_the_mail_is_sent_again_with_the_same_message_id(tmp_path: Path) -> None:

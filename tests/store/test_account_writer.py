@@ -1,4 +1,4 @@
-"""The account writer under contention: several writers on one database, and batches with a bad command."""
+"""The account writer under contention, and batches with a bad command."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -90,7 +90,6 @@ async def writers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
                     outbox,
                     Programme(),
                     audit=tables.audit,
-                    idempotency_table=tables.idempotency,
                 )
                 for database in databases
             ],

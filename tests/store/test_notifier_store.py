@@ -15,10 +15,6 @@ from alembic.migration import MigrationContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, text
-from tests.factories import notifier as make
-from tests.factories import notifier_world as stage
-from tests.factories.notifier import START, Publisher
-from tests.factories.notifier_world import Clock
 
 from dealreg_devstack import Postgres
 from dealreg_notifier import deliveries, store, tables
@@ -37,6 +33,10 @@ from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import downgrade, migrate
 from dealreg_shared.outbox import Outbox
+from tests.factories import notifier as make
+from tests.factories import notifier_world as stage
+from tests.factories.notifier import START, Publisher
+from tests.factories.notifier_world import Clock
 
 PACKAGE = "dealreg_notifier"
 

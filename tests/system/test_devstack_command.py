@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import pytest
 
 from dealreg_devstack.kafka import Kafka
@@ -79,5 +79,7 @@ async def test_up_again_and_down(folder: Path) -> None:
 def test_a_missing_part_is_one_line(folder: Path) -> None:
     answer = _command(folder, "up", DEALREG_DEVSTACK_PG_BIN="/nowhere")
     assert answer.returncode == 1
-    assert answer.stderr.splitlines()[-1].startswith("No PostgreSQL: DEALREG_DEVSTACK_PG_BIN names /nowhere")
+    assert answer.stderr.splitlines()[-1].startswith(
+        "No PostgreSQL: DEALREG_DEVSTACK_PG_BIN names /nowhere"
+    )
     assert "Traceback" not in answer.stderr

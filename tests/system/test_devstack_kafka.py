@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -129,7 +129,9 @@ def test_a_state_file_that_names_a_stranger_harms_nobody(reachable_folder: Path)
 
 def test_a_java_that_is_not_there_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEALREG_DEVSTACK_JAVA", "/nowhere/java")
-    with pytest.raises(DevstackUnavailable, match=r"^No Java: DEALREG_DEVSTACK_JAVA names /nowhere/java"):
+    with pytest.raises(
+        DevstackUnavailable, match=r"^No Java: DEALREG_DEVSTACK_JAVA names /nowhere/java"
+    ):
         Kafka().start()
 
 

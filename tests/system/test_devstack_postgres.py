@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import pytest
 
 from dealreg_devstack import DevstackFailed, DevstackUnavailable, Postgres
@@ -102,7 +102,9 @@ def test_a_folder_without_programs_is_told_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEALREG_DEVSTACK_PG_BIN", str(tmp_path))
-    with pytest.raises(DevstackUnavailable, match=r"^No PostgreSQL: DEALREG_DEVSTACK_PG_BIN names .*initdb"):
+    with pytest.raises(
+        DevstackUnavailable, match=r"^No PostgreSQL: DEALREG_DEVSTACK_PG_BIN names .*initdb"
+    ):
         Postgres().start()
 
 

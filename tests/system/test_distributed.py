@@ -158,9 +158,7 @@ async def story(client: httpx.AsyncClient, it: Installation) -> None:
         answer = await client.get(
             it.url("notifier", "/v1/notifications"), params={"recipient": person}
         )
-        return [
-            item for item in answer.json()["items"] if case["id"] in str(item)
-        ]
+        return [item for item in answer.json()["items"] if case["id"] in str(item)]
 
     manager, vp, ceo = (d["person_id"] for d in case["deadlines"])
 
@@ -192,15 +190,11 @@ async def story(client: httpx.AsyncClient, it: Installation) -> None:
     await it.ready(client, "coverage")
 
     async def closed() -> bool:
-        answer = await client.get(
-            it.url("notifier", "/v1/escalations"), params={"open": "true"}
-        )
-        return answer.json()["items"] == []
+        answer = await client.get(it.url("notifier", "/v1/escalations"), params={"open": "true"})
+        return bool(answer.json()["items"] == [])
 
     await until(closed, "the case is closed when one claim is left")
-    promoted = await client.get(
-        it.url("registration", f"/v1/registrations/{second['id']}")
-    )
+    promoted = await client.get(it.url("registration", f"/v1/registrations/{second['id']}"))
     assert promoted.json()["claims"][0]["state"] == "protected"
 
 

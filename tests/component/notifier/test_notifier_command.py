@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.factories import notifier as make
-from tests.factories import notifier_world as stage
 from typer.testing import CliRunner
 
 from dealreg_notifier.__main__ import cli
+from tests.factories import notifier as make
+from tests.factories import notifier_world as stage
 
 runner = CliRunner()
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from dealreg_notifier.api.errors import STATUS
+from dealreg_notifier.domain import errors
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
 from tests.factories.notifier import DAY, FOUR_HOURS, MANAGER, VP
 from tests.factories.notifier_world import World
-
-from dealreg_notifier.api.errors import STATUS
-from dealreg_notifier.domain import errors
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
 from tests.factories.notifier import CEO, DAY, FOUR_HOURS, MANAGER, START, VP

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.factories import notifier as make
-from tests.factories import notifier_world as stage
-from tests.factories.notifier import MANAGER
-from tests.factories.notifier_world import MailServer, World
 
 from dealreg_notifier.channels import registry
 from dealreg_notifier.channels.email import EmailChannel
 from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome, Refused
 from dealreg_notifier.tables import metadata
 from dealreg_shared.contracts.people import PersonUpdated
+from tests.factories import notifier as make
+from tests.factories import notifier_world as stage
+from tests.factories.notifier import MANAGER
+from tests.factories.notifier_world import MailServer, World
 
 MINUTE = timedelta(minutes=1)
 

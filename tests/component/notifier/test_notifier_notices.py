@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.factories import notifier as make
-from tests.factories import notifier_world as stage
-from tests.factories.notifier import MANAGER, MARKET, START
-from tests.factories.notifier_world import World
 
 from dealreg_shared.contracts.base import EventData, Money
 from dealreg_shared.contracts.plan import PartnerStatusChanged
@@ -21,6 +17,10 @@ from dealreg_shared.contracts.registration import (
     ReferralTarget,
     RegistrationAmended,
 )
+from tests.factories import notifier as make
+from tests.factories import notifier_world as stage
+from tests.factories.notifier import MANAGER, MARKET, START
+from tests.factories.notifier_world import World
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +53,7 @@ async def test_of_many_contenders_one_is_protected_and_places_are_gapless(
         )
     )
     admin = await any_api.get("admin", "/v1/registrations?limit=200")
-    by_account: dict[str, list[dict]] = {}
+    by_account: dict[str, list[dict[str, Any]]] = {}
     for item in admin.json()["items"]:
         by_account.setdefault(item["account_id"], []).extend(item["claims"])
     assert len(answers) == 60
@@ -116,7 +118,6 @@ async def test_staff_file_for_a_partner(any_api: RegistrationApi) -> None:
 
 async def test_one_bad_command_of_a_batch_fails_alone(any_api: RegistrationApi) -> None:
     good = [any_api.file("acme", account={"domain": f"ok{n}.com"}) for n in range(20)]
-    # A value that passes every check and only the database can refuse: more than a column holds.
     bad = any_api.file("acme", account={"domain": "bad.com"}, product_lines=["x" * 64, "y" * 64])
     answers = await asyncio.gather(*good, bad)
     assert [a.status_code for a in answers] == [201] * 21
@@ -144,7 +145,7 @@ async def test_one_bad_command_of_a_batch_fails_alone(any_api: RegistrationApi) 
     ],
 )
 async def test_bad_input_names_the_field_and_stores_nothing(
-    api: RegistrationApi, changes, field
+    api: RegistrationApi, changes: dict[str, Any], field: str
 ) -> None:
     answer = await api.file("acme", **changes)
     assert answer.status_code == 422
@@ -175,7 +176,7 @@ async def test_a_past_close_date_and_an_unknown_product_are_rejections_with_code
     ],
 )
 async def test_what_cannot_be_read_is_a_problem(
-    api: RegistrationApi, headers, body, status
+    api: RegistrationApi, headers: dict[str, str], body: bytes, status: int
 ) -> None:
     sent = api.headers("acme", idempotency_key="k") | headers
     answer = await api.client.post("/v1/registrations", headers=sent, content=body)
@@ -194,7 +195,7 @@ async def test_keys_and_partner_ids_of_others_are_refused(api: RegistrationApi) 
     assert missing.json()["type"] == "/problems/bad-idempotency-key"
 
 
-async def test_without_a_plan_nothing_is_decided_or_stored(tmp_path) -> None:
+async def test_without_a_plan_nothing_is_decided_or_stored(tmp_path: Path) -> None:
     from tests.factories.registration_service import PLAN, registration_api
 
     async with registration_api(tmp_path, plan=PLAN) as api:

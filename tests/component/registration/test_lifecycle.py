@@ -1,20 +1,23 @@
 """A registration's life over HTTP: read, edited, ended, expired; and who sees what."""
 
 from datetime import timedelta
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.factories.registration_service import PLAN, START, RegistrationApi, publish
 
 
-def states(view: dict) -> list[str]:
+def states(view: dict[str, Any]) -> list[str]:
     return [claim["state"] for claim in view["claims"]]
 
 
-async def read(api: RegistrationApi, who: str, registration_id: str) -> dict:
+async def read(api: RegistrationApi, who: str, registration_id: str) -> dict[str, Any]:
     answer = await api.get(who, f"/v1/registrations/{registration_id}")
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    view: dict[str, Any] = answer.json()
+    return view
 
 
 async def test_expiry_is_seen_at_its_instant_without_any_sweep(api: RegistrationApi) -> None:
@@ -148,7 +151,7 @@ async def test_anothers_registration_answers_like_none(api: RegistrationApi, pat
     foreign = await api.get("techstart", f"/v1/registrations/{first['id']}{path}")
     absent = await api.get("techstart", f"/v1/registrations/reg_{'0' * 32}{path}")
 
-    def told(answer) -> dict:
+    def told(answer: httpx.Response) -> dict[str, Any]:
         return {k: v for k, v in answer.json().items() if k != "correlation_id"}
 
     assert (

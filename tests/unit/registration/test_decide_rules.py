@@ -2,8 +2,13 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+
+from dealreg_registration.domain.decide import LineDecision, decide
+from dealreg_registration.domain.facts import Band, Facts, Location
+from dealreg_registration.domain.plan import NamedAccount, Plan, Policy, Standing, StatusPeriod
 from tests.factories.registration import (
     START,
     World,
@@ -16,14 +21,10 @@ from tests.factories.registration import (
     territory,
 )
 
-from dealreg_registration.domain.decide import LineDecision, decide
-from dealreg_registration.domain.facts import Band, Facts, Location
-from dealreg_registration.domain.plan import NamedAccount, Plan, Policy, Standing, StatusPeriod
-
 US = Facts(country="US")
 
 
-def decide_one(the_plan: Plan, partner_id: str, facts: Facts = US, **changes) -> LineDecision:
+def decide_one(the_plan: Plan, partner_id: str, facts: Facts = US, **changes: Any) -> LineDecision:
     standing = changes.pop("standing", None)
     lines = changes.pop("lines", ["platform"])
     decision = decide(
@@ -165,7 +166,9 @@ def test_a_reseller_named_by_one_side_only_is_no_joint_claim() -> None:
         ("partner_not_in_plan", {"partner_id": "stranger"}, Policy()),
     ],
 )
-def test_what_is_not_eligible_is_rejected_with_its_code(code, changes, policy) -> None:
+def test_what_is_not_eligible_is_rejected_with_its_code(
+    code: str, changes: dict[str, Any], policy: Policy
+) -> None:
     the_plan = plan(territory("west", "acme", countries=["US"]), policy=policy)
     line = decide_one(the_plan, changes.pop("partner_id", "acme"), **changes)
     assert line.outcome == "rejected"

@@ -60,7 +60,7 @@ def test_no_key_names_nobody() -> None:
         ("O'Reilly Media", "OReilly Media"),
     ],
 )
-def test_spellings_of_one_legal_name(one, other) -> None:
+def test_spellings_of_one_legal_name(one: str, other: str) -> None:
     assert normalise_name(one) == normalise_name(other)
 
 
@@ -73,12 +73,12 @@ def test_spellings_of_one_legal_name(one, other) -> None:
         ("Acme", "Akme"),
     ],
 )
-def test_different_legal_names_stay_different(one, other) -> None:
+def test_different_legal_names_stay_different(one: str, other: str) -> None:
     assert normalise_name(one) != normalise_name(other)
 
 
 @given(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1))
-def test_a_name_with_a_letter_is_never_empty_and_normalising_is_stable(name) -> None:
+def test_a_name_with_a_letter_is_never_empty_and_normalising_is_stable(name: str) -> None:
     normal = normalise_name(name)
     assert normal
     assert normalise_name(normal) == normal
@@ -114,7 +114,7 @@ def test_identifiers_are_compared_without_blanks_and_case() -> None:
         ("..", None),
     ],
 )
-def test_the_registrable_domain_of_what_people_type(typed, found) -> None:
+def test_the_registrable_domain_of_what_people_type(typed: str, found: str | None) -> None:
     assert registrable_domain(typed) == found
 
 
@@ -123,7 +123,7 @@ def test_free_mail_domains_are_all_there() -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_breaks_the_domain_reader(typed) -> None:
+def test_no_text_breaks_the_domain_reader(typed: str) -> None:
     found = registrable_domain(typed)
     assert found is None or registrable_domain(found) == found
 

@@ -1,5 +1,7 @@
 """The index finds what a scan finds, in the same order; specificity is as rules.md words it."""
 
+from collections.abc import Sequence
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +12,7 @@ COUNTRIES = ("US", "DE", "FR")
 SUBDIVISIONS = ("US-CA", "US-NY", "DE-BY")
 
 
-def some(values, size=2):
+def some(values: Sequence[str], size: int = 2) -> st.SearchStrategy[frozenset[str]]:
     return st.frozensets(st.sampled_from(values), max_size=size)
 
 
@@ -49,14 +51,18 @@ targets = st.builds(
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(territories, max_size=30, unique_by=lambda t: t.id), targets)
-def test_the_index_finds_what_a_scan_finds_in_the_same_order(listed, target) -> None:
+def test_the_index_finds_what_a_scan_finds_in_the_same_order(
+    listed: list[Territory], target: Target
+) -> None:
     index = TerritoryIndex(listed)
     assert index.find(target) == index.scan(target)
 
 
 @settings(max_examples=200, deadline=None)
 @given(territories, targets)
-def test_an_unknown_fact_matches_only_territories_that_do_not_ask_for_it(it, target) -> None:
+def test_an_unknown_fact_matches_only_territories_that_do_not_ask_for_it(
+    it: Territory, target: Target
+) -> None:
     if match(it, target) is None:
         return
     assert not (it.segments and target.segment is None)

@@ -44,6 +44,11 @@ def test_the_small_plan_is_sound() -> None:
     assert found(small_plan()) == ([], [])
 
 
+def named(value: object) -> str:
+    """The same in every process, unlike a function's own name."""
+    return value[:60] if isinstance(value, str) else "with"
+
+
 def put(pointer: str, value: Any) -> Callable[[Plan], None]:
     """Sets the value at a JSON pointer; ``-`` appends."""
 
@@ -210,7 +215,11 @@ CASES: list[tuple[Callable[[Plan], Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "path", "code"), CASES, ids=lambda value: value[:60] if isinstance(value, str) else "with")
+@pytest.mark.parametrize(
+    ("change", "path", "code"),
+    CASES,
+    ids=lambda value: value[:60] if isinstance(value, str) else "with",
+)
 def test_a_fault_is_named_with_its_place(
     change: Callable[[Plan], Any], path: str, code: str
 ) -> None:
@@ -267,7 +276,11 @@ WARNINGS: list[tuple[Callable[[Plan], Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "path", "code"), WARNINGS, ids=lambda value: value[:60] if isinstance(value, str) else "with")
+@pytest.mark.parametrize(
+    ("change", "path", "code"),
+    WARNINGS,
+    ids=lambda value: value[:60] if isinstance(value, str) else "with",
+)
 def test_a_warning_does_not_keep_a_plan_back(
     change: Callable[[Plan], Any], path: str, code: str
 ) -> None:

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.factories.registration import START, World, partner, plan, territory
 
 from dealreg_registration.domain.account import HOLDING, LIVE, PENDING
 from dealreg_registration.domain.amending import amend
@@ -22,6 +22,7 @@ from dealreg_registration.domain.errors import (
 from dealreg_registration.domain.facts import Band, Facts
 from dealreg_registration.domain.filing import add_lines
 from dealreg_registration.domain.plan import PlanBook, Policy, Standing, StatusPeriod
+from tests.factories.registration import START, World, partner, plan, territory
 
 DAY = timedelta(days=1)
 BOTH = plan(territory("west", "a", "b", "c", countries=["US"]))
@@ -110,7 +111,11 @@ def test_withdrawing_promotes_and_filing_again_goes_to_the_back() -> None:
 
 
 def test_a_loss_promotes_and_a_win_closes_the_standby() -> None:
-    for result, expected in (("lost", "protected"), ("won", "closed")):
+    results: tuple[tuple[Literal["won", "lost"], str], ...] = (
+        ("lost", "protected"),
+        ("won", "closed"),
+    )
+    for result, expected in results:
         world = World(BOTH)
         first, second = world.file("a"), world.file("b")
         report_result(world.account, first, world.book, world.context, result)
@@ -327,7 +332,7 @@ step = st.one_of(
 )
 
 
-def run(steps, policy: Policy) -> World:
+def run(steps: list[Any], policy: Policy) -> World:
     world = World(
         plan(
             territory("west", "a", "b", countries=["US"]),
@@ -368,6 +373,8 @@ def check(world: World) -> None:
     for claim in claims:
         assert (claim.ended_at is None) == (claim.state in LIVE | PENDING)
         if claim.state in HOLDING:
+            assert claim.protected_from is not None
+            assert claim.protected_until is not None
             assert claim.protected_from <= world.now < claim.protected_until
     for case in world.account.cases.values():
         live = sum(world.account.claims[c].live for c in case.claim_ids)
@@ -376,20 +383,22 @@ def check(world: World) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(step, max_size=25), st.sampled_from(["promote", "off"]))
-def test_whatever_happens_the_order_and_the_single_holder_hold(steps, standby) -> None:
+def test_whatever_happens_the_order_and_the_single_holder_hold(
+    steps: list[Any], standby: Literal["promote", "off"]
+) -> None:
     run(steps, Policy(standby=standby))
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(step, max_size=15))
-def test_the_same_story_gives_the_same_journal(steps) -> None:
+def test_the_same_story_gives_the_same_journal(steps: list[Any]) -> None:
     one, other = run(steps, Policy()), run(steps, Policy())
     assert repr(one.account.journal) == repr(other.account.journal)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(step, max_size=15), st.lists(st.integers(1, 400), min_size=1, max_size=6))
-def test_it_does_not_matter_when_a_sweep_ran(steps, days) -> None:
+def test_it_does_not_matter_when_a_sweep_ran(steps: list[Any], days: list[int]) -> None:
     often, once = run(steps, Policy()), run(steps, Policy())
     for after in sorted(days):
         often.at(max(often.now, START + after * DAY)).settle()

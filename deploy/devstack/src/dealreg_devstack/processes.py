@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from dealreg_devstack.errors import DevstackFailed
 from dealreg_devstack.privileges import dropped
