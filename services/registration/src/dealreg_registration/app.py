@@ -57,7 +57,6 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         outbox,
         programme,
         audit=tables.audit,
-        idempotency_table=tables.idempotency,
         committed=relay.wake,
     )
     authenticator = Authenticator(

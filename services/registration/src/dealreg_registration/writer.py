@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, tuple_
+from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from dealreg_registration import store, store_rows
@@ -69,14 +69,12 @@ class AccountWriter:
         programme: Programme,
         *,
         audit: Table,
-        idempotency_table: Table,
         committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self.programme = programme
         self._audit = audit
-        self._idempotency = idempotency_table
         self._committed = committed
         self._waiting: list[_Waiting] = []
         self._runner: asyncio.Task[None] | None = None
@@ -155,8 +153,8 @@ class AccountWriter:
         return [answers[index] for index in range(len(commands))]
 
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
-        targets, resolutions = _find_accounts(conn, commands)
-        rows = store.lock_accounts(conn, {t for t in targets if t is not None})
+        targets, resolutions, made = _find_accounts(conn, commands)
+        rows = store.lock_accounts(conn, {t for t in targets if t is not None} - made)
         book, standing = self.programme.current(conn, hold=True)
         now = app_now(conn)
         if (plan := book.at(now)) is None:
@@ -193,15 +191,7 @@ class AccountWriter:
         keys = {
             (c.idempotency.scope, c.idempotency.key) for c in commands if c.idempotency is not None
         }
-        if not keys:
-            return {}
-        table = self._idempotency
-        stored = {
-            (row.scope, row.key): row
-            for row in conn.execute(
-                select(table).where(tuple_(table.c.scope, table.c.key).in_(sorted(keys)))
-            )
-        }
+        stored = idempotency.lookup_all(conn, keys)
         answers: dict[int, Answer | Exception] = {}
         for index, command in enumerate(commands):
             key = command.idempotency
@@ -329,8 +319,10 @@ def _new_account(command: Command, account_id: str, now: datetime) -> store.Load
 
 def _find_accounts(
     conn: Connection, commands: Sequence[Command]
-) -> tuple[list[str | None], list[Resolution | None]]:
+) -> tuple[list[str | None], list[Resolution | None], set[str]]:
     """Each command's account, in order of arrival; unknown keys are claimed for new accounts.
+
+    Last come the new accounts' ids.
 
     Keys are inserted in sorted order before any account is locked, so that no two batches can wait for
     each other. Raises ``Raced`` if another process was faster.
@@ -341,6 +333,7 @@ def _find_accounts(
         conn, {c.target.registration_id for c in commands if c.target.registration_id is not None}
     )
     wanted: dict[str, str] = {}
+    made: set[str] = set()
     targets: list[str | None] = []
     resolutions: list[Resolution | None] = []
     for command in commands:
@@ -354,7 +347,10 @@ def _find_accounts(
             resolutions.append(None)
             continue
         resolution = resolve(target.keys, holder_of, keys_of)
-        account_id = resolution.account_id or new_id("acc")
+        account_id = resolution.account_id
+        if account_id is None:
+            account_id = new_id("acc")
+            made.add(account_id)
         for key in resolution.attach:
             wanted[key] = holder_of[key] = account_id
             keys_of.setdefault(account_id, set()).add(key)
@@ -362,7 +358,7 @@ def _find_accounts(
         resolutions.append(resolution)
     if not store.claim_keys(conn, wanted):
         raise Raced
-    return targets, resolutions
+    return targets, resolutions, made
 
 
 def _check_unchanged(

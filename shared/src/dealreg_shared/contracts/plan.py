@@ -43,4 +43,6 @@ class PartnerStatusChanged(EventData):
     status: Literal["active", "suspended"]
     at: Instant
     release_at: Instant | None = None
-    reason: Annotated[str | None, Field(description="In words of staff; must name no person")] = None
+    reason: Annotated[str | None, Field(description="In words of staff; must name no person")] = (
+        None
+    )

@@ -1,7 +1,6 @@
 """Alembic's entry point; the runner is ``dealreg_shared.db.migrate``."""
 
-from dealreg_shared.db.migrate import run_env
-
 from dealreg_notifier.tables import metadata
+from dealreg_shared.db.migrate import run_env
 
 run_env(metadata)
