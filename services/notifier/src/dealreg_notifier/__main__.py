@@ -1,31 +1,29 @@
 """Command line of a notifier that runs alone: serve, migrate, and what was put aside."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection, select
 
 from dealreg_notifier import deliveries, tables
 from dealreg_notifier.app import NAME, build, make_database
 from dealreg_notifier.domain.errors import NotifierError
 from dealreg_notifier.settings import NotifierSettings
-from dealreg_notifier.tables import Fields
 from dealreg_shared import serve
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.config import ConfigurationError, load
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate as migrate_database
-from dealreg_shared.inbox import Consumer, ReplayStopped
+from dealreg_shared.inbox import Consumer
+from dealreg_shared.inbox.cli import Inbox, parked_commands
 from dealreg_shared.runtime import Service
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Dealreg's notifier.")
 dead_letters = typer.Typer(no_args_is_help=True, help="Notices that were put aside.")
-parked = typer.Typer(no_args_is_help=True, help="Events that could not be applied.")
 cli.add_typer(dead_letters, name="dead-letters")
-cli.add_typer(parked, name="parked")
 
 
 @cli.command("serve")
@@ -75,55 +73,20 @@ def replay_dead(
     typer.echo(f"{len(ids)} will be sent again")
 
 
-@parked.command("list")
-def list_parked() -> None:
-    """Keys whose events stand aside: parked (an event fails) or waiting (for another topic)."""
-    rows = _with_database(lambda database: database.read(_aside))
-    for row in rows:
-        typer.echo(
-            f"{row['topic']}  {row['key']}  {row['status']} since {row['since']:%Y-%m-%d %H:%M}, "
-            f"after version {row['version']}\n    {row['reason']}"
-        )
-    typer.echo(f"{len(rows)} set aside")
-
-
-@parked.command("replay")
-def replay_parked(
-    topic: Annotated[str, typer.Argument(help="Such as dealreg.registration.")],
-    key: Annotated[str, typer.Argument(help="The key, such as an account's id.")],
-) -> None:
-    """Apply a key's events in order, once the cause is mended, and let the key go on."""
-
-    async def use() -> int:
-        settings = _settings()
-        bus = make_bus(settings)
-        service = build(settings, bus=bus, now=utc_now)
-        try:
-            for flow in service.flows:
-                if isinstance(flow, Consumer) and topic in flow.topics:
-                    return await flow.replay(topic, key)
-        finally:
-            await service.database.dispose()
-            await bus.close()
-        typer.echo(f"notifier does not listen to {topic}.", err=True)
-        raise typer.Exit(1)
-
+@asynccontextmanager
+async def _inbox() -> AsyncIterator[Inbox]:
+    settings = _settings()
+    bus = make_bus(settings)
+    service = build(settings, bus=bus, now=utc_now)
+    listening = [flow for flow in service.flows if isinstance(flow, Consumer)]
     try:
-        applied = asyncio.run(use())
-    except ReplayStopped as error:
-        typer.echo(f"Stopped at {error}.", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"{applied} applied")
+        yield Inbox(service.database, tables.inbox, listening)
+    finally:
+        await bus.close()
+        await service.database.dispose()
 
 
-def _aside(conn: Connection) -> list[Fields]:
-    table = tables.inbox.key
-    rows = conn.execute(
-        select(table)
-        .where(table.c.status.is_not(None))
-        .order_by(table.c.since, table.c.topic, table.c.key)
-    )
-    return list(rows.mappings())
+cli.add_typer(parked_commands(_inbox), name="parked")
 
 
 def _settings() -> NotifierSettings:
