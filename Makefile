@@ -52,3 +52,8 @@ services-down: setup ## stop them; their data stays in .devstack
 	@$(BIN)/dealreg-devstack down
 
 .PHONY: services services-down
+
+bench: setup ## registrations a second and territory match, beside their ceilings (ARGS="registrations --rounds 1")
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench

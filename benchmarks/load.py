@@ -18,6 +18,8 @@ import uvicorn
 
 HOT_ACCOUNTS = 10
 PATH = "/v1/registrations"
+STATES = ("US-CA", "US-NY", "US-TX", "US-WA")
+"""Where customers are; partner number n works in the n-th, counted round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +55,32 @@ class _Requests:
         self._run = secrets.token_hex(4)
         self._count = 0
 
-    def body(self) -> bytes:
-        count, every = self._count, self._order.hot_every
-        if every and count % every == 0:
-            name = f"hot{count // every % HOT_ACCOUNTS}"
-        else:
-            name = f"c{self._run}{count}"
-        return (
-            '{"account":{"name":"Customer %s Inc","domain":"%s.com","country":"US",'
-            '"subdivision":"US-CA","postal_code":"94105","city":"San Francisco","employees":250,'
-            '"naics":"522110"},"product_lines":["platform"],"amount":{"amount":"25000.00",'
-            '"currency":"USD"},"close_date":"2099-12-31","deal_type":"new","tags":["cloud"],'
-            '"external_reference":"CRM-%s","contacts":[{"name":"Kim Doe",'
-            '"email":"kim@example.com"}]}' % (name, name, name)
-        ).encode()
-
     def next(self) -> bytes:
-        body = self.body()
+        """A request of one of the partners, for a customer in its own state."""
         self._count += 1
-        key = self._order.keys[self._count % len(self._order.keys)]
+        count, every = self._count, self._order.hot_every
+        partner, name = count, f"c{self._run}{count}"
+        if every and count % every == 0:
+            turn, hot = divmod(count // every, HOT_ACCOUNTS)
+            partner, name = hot % len(STATES) + len(STATES) * (turn % 2), f"hot{hot}"
+        body = _body(name, STATES[partner % len(self._order.keys) % len(STATES)])
+        key = self._order.keys[partner % len(self._order.keys)]
         return (
             f"POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
             f"content-type: application/json\r\nidempotency-key: {self._run}-{self._count}\r\n"
             f"content-length: {len(body)}\r\n\r\n"
         ).encode() + body
+
+
+def _body(name: str, state: str) -> bytes:
+    return (
+        f'{{"account":{{"name":"Customer {name} Inc","domain":"{name}.com","country":"US",'
+        f'"subdivision":"{state}","postal_code":"94105","city":"San Francisco","employees":250,'
+        '"naics":"522110"},"product_lines":["platform"],"amount":{"amount":"25000.00",'
+        '"currency":"USD"},"close_date":"2099-12-31","deal_type":"new","tags":["cloud"],'
+        f'"external_reference":"CRM-{name}","contacts":[{{"name":"Kim Doe",'
+        '"email":"kim@example.com"}]}'
+    ).encode()
 
 
 class _Connection(asyncio.Protocol):
@@ -140,9 +144,7 @@ async def run(order: Order) -> Load:
     loop = asyncio.get_running_loop()
     requests, load = _Requests(order), _Measure()
     for _ in range(order.connections):
-        await loop.create_connection(
-            lambda: _Connection(requests, load), "127.0.0.1", order.port
-        )
+        await loop.create_connection(lambda: _Connection(requests, load), "127.0.0.1", order.port)
     await _wait(load, order.warm_up)
     load.times.clear()
     started, cpu = perf_counter(), _cpu()
@@ -158,7 +160,7 @@ async def run(order: Order) -> Load:
         p50=1000 * times[len(times) // 2],
         p99=1000 * times[len(times) * 99 // 100],
         cpu=cpu / elapsed,
-        body_bytes=len(requests.body()),
+        body_bytes=len(_body("c00000000000", STATES[0])),
         answer_bytes=load.answer_bytes,
     )
 

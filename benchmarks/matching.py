@@ -100,7 +100,9 @@ def _time(look_up: Callable[[Target], object], it: Target) -> float:
     return (perf_counter_ns() - started) / 1000
 
 
-def run(*, small: int = SMALL, large: int = LARGE, finds: int = 5_000, scans: int = 15) -> list[Row]:
+def run(
+    *, small: int = SMALL, large: int = LARGE, finds: int = 5_000, scans: int = 15
+) -> list[Row]:
     """Measure both sizes, twice in turn, and return the table's rows."""
     rounds = [(measure(small, finds, scans), measure(large, finds, scans)) for _ in range(2)]
     few, many = (min(sizes, key=lambda it: it.find) for sizes in zip(*rounds, strict=True))

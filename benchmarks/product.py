@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
+from benchmarks.load import STATES
 from dealreg_registration import tables
 from dealreg_registration.app import build
 from dealreg_registration.settings import RegistrationSettings
@@ -23,7 +24,6 @@ from dealreg_shared.db.engine import utc_now
 from dealreg_shared.runtime import Service
 
 PARTNERS = tuple(f"partner{number}" for number in range(10))
-STATES = ("US-CA", "US-NY", "US-TX", "US-WA")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ async def prepare(folder: Path, database_url: str | None) -> Product:
 
 
 def plan() -> dict[str, Any]:
-    """Ten partners in four states, and over all of them by segment."""
+    """Four states with two or three of the ten partners each, and one partner for the whole country."""
     return {
         "schema": "dealreg.plan/1",
         "programme": {"name": "Benchmark", "time_zone": "UTC", "currency": "USD"},
@@ -99,12 +99,16 @@ def plan() -> dict[str, Any]:
             {"id": "us", "name": "United States", "match": {"countries": ["US"]}},
         ],
         "assignments": [
-            {"id": f"a{number}", "territory": "us", "partner": partner, "role": "secondary"}
-            for number, partner in enumerate(PARTNERS)
-        ]
-        + [
-            {"id": f"s{number}", "territory": state.lower(), "partner": PARTNERS[number]}
-            for number, state in enumerate(STATES)
+            {"id": "country", "territory": "us", "partner": PARTNERS[-1]},
+            *(
+                {
+                    "id": f"state{number}",
+                    "territory": STATES[number % len(STATES)].lower(),
+                    "partner": partner,
+                    "role": "primary" if number < len(STATES) else "secondary",
+                }
+                for number, partner in enumerate(PARTNERS)
+            ),
         ],
         "people": [
             {"id": "pm", "roles": ["partner_manager"]},

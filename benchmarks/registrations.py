@@ -17,7 +17,7 @@ from statistics import median
 
 from benchmarks import pgbench
 from benchmarks.load import Load, Order
-from benchmarks.report import Row, table
+from benchmarks.report import Row
 from benchmarks.serving import ROOT, Served
 from dealreg_devstack import DevstackUnavailable, Postgres
 from dealreg_devstack.temporary import temporary_folder
@@ -85,7 +85,6 @@ def drive(order: Order) -> Load:
 @contextmanager
 def _folder(name: str) -> Iterator[Path]:
 
-
     folder = temporary_folder(f"dealreg-bench-{name}-")
     try:
         yield folder
@@ -93,7 +92,7 @@ def _folder(name: str) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-async def run(size: Size, server: Postgres, *, sqlite_relay: bool = True) -> list[Row]:
+async def run(size: Size, server: Postgres) -> list[Row]:
     """Measure and return the table's rows."""
     loads: dict[str, list[tuple[Load, float]]] = defaultdict(list)
     ceilings: list[float] = []
@@ -166,9 +165,8 @@ def _rows(
                 "x b": f"{median(of_ceiling):.2f}" if of_ceiling else "",
                 "goal": f"{goal:.1f} x a" if goal else "",
                 "": "" if goal is None else "reached" if median(of_noop) >= goal else "missed",
-                "p50 / p99 ms": "{:.0f} / {:.0f}".format(
-                    median(load.p50 for load, _ in runs), median(load.p99 for load, _ in runs)
-                ),
+                "p50 / p99 ms": f"{median(load.p50 for load, _ in runs):.0f} / "
+                f"{median(load.p99 for load, _ in runs):.0f}",
                 "server CPU": f"{median(cpu for _, cpu in runs):.0%}",
                 "load CPU": f"{median(load.cpu for load, _ in runs):.0%}",
             }
@@ -186,8 +184,3 @@ def _rows(
         for clients, rate in others.items()
     ]
     return rows
-
-
-def describe(rows: list[Row]) -> str:
-    """The table as text."""
-    return table(rows)

@@ -14,7 +14,9 @@ def table(rows: Sequence[Row]) -> str:
     lines = [columns, *([row.get(name, "") for name in columns] for row in rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     shown = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
         for line in lines
     ]
     shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

@@ -30,6 +30,19 @@ def postgres_server(pytestconfig: pytest.Config) -> Postgres:
     return _shared(pytestconfig, lambda run: Postgres(run / "postgres", fsync=False).start())
 
 
+@pytest.fixture
+def postgres_bench() -> Iterator[Postgres]:
+    """A PostgreSQL of one's own with fsync, as the benchmarks have it."""
+    try:
+        server = Postgres(fsync=True).start()
+    except DevstackUnavailable as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    yield server
+    server.stop()
+
+
 @pytest.fixture(scope="session")
 def kafka_cluster(pytestconfig: pytest.Config) -> Kafka:
     """A running Kafka of one node; make topics with names of your own."""
