@@ -5,11 +5,16 @@ Offline: the public suffix list comes with the tldextract package, private suffi
 data (``data/free_mail_domains.txt``, see ``data/README.md``).
 """
 
+import re
 from functools import lru_cache
 from importlib.resources import files
 
 import idna
 from tldextract import TLDExtract
+
+_LABEL = r"(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_PLAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+"""Names that are their own ASCII form, as nearly all are; spares them the tables of Unicode."""
 
 
 @lru_cache(maxsize=1)
@@ -38,7 +43,8 @@ def registrable_domain(typed: str) -> str | None:
         host = host.partition(separator)[0]
     host = host.rpartition("@")[2].partition(":")[0].strip(".")
     try:
-        ascii_host = idna.encode(host, uts46=True).decode()
+        plain = len(host) < 254 and _PLAIN.fullmatch(host)
+        ascii_host = host if plain else idna.encode(host, uts46=True).decode()
     except idna.IDNAError:
         return None
     found = _extractor()(ascii_host).top_domain_under_public_suffix

@@ -9,11 +9,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table
 
 Row = Mapping[str, Any]
+
+_CHUNKS = (32, 8, 1)
+"""Rows in one SQLite statement. Few sizes, so that each text is prepared once; several rows, because
+Python's driver gives the interpreter lock away for every execution and waits to get it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +57,13 @@ def insert_rows(conn: Connection, batch: Sequence[tuple[Table, Sequence[Row]]]) 
         conn.exec_driver_sql(_one_statement(tuple(inserts)), tuple(parameters))
         return
     for insert, (_, rows) in zip(inserts, filled, strict=True):
-        marks = ", ".join("?" * len(insert.columns))
-        conn.exec_driver_sql(
-            f"INSERT INTO {insert.into} VALUES ({marks})",
-            list(zip(*insert.values(rows), strict=True)),
-        )
+        values = list(zip(*insert.values(rows), strict=True))
+        start = 0
+        for size in _CHUNKS:
+            while len(values) - start >= size:
+                chunk = values[start : start + size]
+                conn.exec_driver_sql(_of_many(insert, size), tuple(chain.from_iterable(chunk)))
+                start += size
 
 
 @lru_cache(maxsize=256)
@@ -70,6 +77,12 @@ def _insert(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> _Insert
         types=tuple(re.sub(r"\(\d+\)", "", kind.compile(dialect)) for kind in types),
         converters=tuple(kind.dialect_impl(dialect).bind_processor(dialect) for kind in types),
     )
+
+
+@lru_cache(maxsize=256)
+def _of_many(insert: _Insert, size: int) -> str:
+    marks = f"({', '.join('?' * len(insert.columns))})"
+    return f"INSERT INTO {insert.into} VALUES {', '.join([marks] * size)}"
 
 
 @lru_cache(maxsize=256)
