@@ -22,6 +22,12 @@ KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 # Resolved by itself: asked for together with Kafka, jgo mixes in clients of an older Kafka.
 LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 SETTING = "DEALREG_DEVSTACK_JAVA"
+CERTIFICATES = tuple(
+    Path("/etc") / name
+    for name in ("ssl/certs/ca-certificates.crt", "pki/tls/certs/ca-bundle.crt", "ssl/cert.pem")
+)
+"""Where Debian, Red Hat, and Alpine or macOS keep the certificates they trust."""
+
 LIST = Path(__file__).with_name("kafka_jars.sha256")
 
 
@@ -86,7 +92,7 @@ def fetch_jars() -> list[Path]:
     jars = listed_jars()
     with ThreadPoolExecutor(8) as pool:
         if not all(pool.map(_is_good, jars)):
-            with _alone():
+            with _alone(), _system_certificates():
                 list(pool.map(_fetch, jars))
     return [_cached(jar) for jar in jars]
 
@@ -161,3 +167,19 @@ def _alone() -> Iterator[None]:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _system_certificates() -> Iterator[None]:
+    """Trust what this machine trusts. The downloader brings a list of its own, which does not know the
+    certificate of a company's network; every file is checked against its hash in any case."""
+    name = "REQUESTS_CA_BUNDLE"
+    known = next((bundle for bundle in CERTIFICATES if bundle.is_file()), None)
+    if name in os.environ or known is None:
+        yield
+        return
+    os.environ[name] = str(known)
+    try:
+        yield
+    finally:
+        del os.environ[name]
