@@ -80,9 +80,8 @@ async def test_values_come_back_as_they_were(tables: Database) -> None:
     assert [dict(found) for found in stored] == [row, parent("none")]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has no lengths
 async def test_a_text_that_is_too_long_is_refused_and_not_cut_off(tables: Database) -> None:
-    if tables.dialect == "sqlite":
-        pytest.skip("SQLite has no lengths")
     with pytest.raises(DBAPIError):
         await tables.write(lambda conn: insert_rows(conn, [(PARENT, [parent("nine char")])]))
 
