@@ -67,8 +67,8 @@ def configure_logging(settings: SharedSettings, stream: TextIO | None = None) ->
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    # Their own lines say what ours say already, once per request or per tick.
-    for name in ("apscheduler", "aiokafka", "httpx", "httpcore"):
+    # Their own lines say what ours say already, once per request, tick or revision.
+    for name in ("alembic", "apscheduler", "aiokafka", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
