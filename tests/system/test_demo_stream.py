@@ -32,12 +32,15 @@ async def test_territorial(tmp_path: Path) -> None:
     assert isinstance(console.file, StringIO)
     said = console.file.getvalue()
     for words in (
-        "'Aspen Ridge Labs Inc.': protected",
-        "'ASPEN RIDGE LABS': contested",
-        "'Boulder Creek Foods': referred",
+        "files 'Aspen Ridge Labs Inc.'",
+        "protected: Nobody holds",
+        "files 'ASPEN RIDGE LABS'",
+        "contested: An earlier claim",
+        "files 'Boulder Creek Foods'",
+        "referred: You are not in territory",
         "mail to manager-na@vendor.example",
-        "after 4 h: level 2, vp (vp)",
-        "after 24 h: level 3, ceo (ceo)",
+        "after 4 h: level 2, the VP",
+        "after 24 h: level 3, the CEO",
         "mail to ceo@vendor.example",
         "the case is withdrawn",
         f"Outcomes of {COUNT} registrations",

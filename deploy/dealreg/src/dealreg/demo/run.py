@@ -56,9 +56,13 @@ async def replay(folder: Path, data: Path, *, with_parity: bool, console: Consol
             comparison = None
             if with_parity:
                 comparison = parity.compare(folder, await _verdicts(sim, answers))
-                summary.show_parity(comparison, console)
-            await summary.show(sim, Counter(outcomes.values()), console)
+            # Where every partner covers everything, scores say nothing and fill pages.
+            await summary.show(
+                sim, Counter(outcomes.values()), console, with_coverage=not with_parity
+            )
             console.print(f"{len(mailbox.mails):,} mails were sent.")
+            if comparison is not None:
+                summary.show_parity(comparison, console)
             partner_id = plan.partners[0].id
             return Outcome(
                 clock,

@@ -8,12 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
 from dealreg.demo.mailbox import Mail, Mailbox
 from dealreg.demo.simulation import Simulation
 
 FIRST, SECOND, ABROAD = "PT013", "PT011", "PT017"
 """Two partners in the United States that sell storage, and one in Great Britain."""
+
+ROLES = {"partner_manager": "the partner manager", "vp": "the VP", "ceo": "the CEO"}
 
 COLOURS = {
     "protected": "green",
@@ -88,15 +92,15 @@ class Stories:
             now = await self._sim.call("GET", f"/v1/conflicts/{conflict['id']}")
             self._console.print(
                 f"  [bold]after {hours} h[/bold]: level {now['level']}, "
-                f"{now['responsible']['role']} ({now['responsible']['person_id']})"
+                f"{ROLES[now['responsible']['role']]}"
             )
             self._new_mails()
         await self._sim.end(SECOND, second, "withdraw", "story-withdraw")
         await self._sim.settle()
         closed = await self._sim.call("GET", f"/v1/conflicts/{conflict['id']}")
         self._console.print(
-            f"  {self._names[SECOND]} withdraws; the case is [bold]{closed['state']}[/bold] "
-            "and no timer of it is left."
+            f"  {self._names[SECOND]} withdraws: the case is [bold]{closed['state']}[/bold], "
+            "no timer is left."
         )
         self._new_mails()
 
@@ -112,15 +116,14 @@ class Stories:
             outcome = claim["outcome"]
             self._console.print(
                 f"  {answer['filed_at'][:19].replace('T', ' ')}  {self._names[partner]} files "
-                f"{answer['account_name']!r}: "
-                f"[bold {COLOURS.get(outcome, 'white')}]{outcome}[/]"
+                f"{answer['account_name']!r}"
             )
-            for reason in claim["reasons"]:
-                self._console.print(f"      {reason}", markup=False, style="dim")
-        self._console.print(
-            f"      owner of the account: {answer['owner']}, receipt {answer['receipt']['number']}",
-            style="dim",
-        )
+            said = Text(outcome, f"bold {COLOURS.get(outcome, 'white')}")
+            self._indented(said.append(f": {' '.join(claim['reasons'])}", "not bold dim"))
+        self._indented(Text(f"receipt {answer['receipt']['number']}", "dim"))
+
+    def _indented(self, text: Text) -> None:
+        self._console.print(Padding(text, (0, 0, 0, 6), expand=False))
 
     def _new_mails(self) -> None:
         for mail in self._mailbox.mails[self._shown :]:
@@ -132,6 +135,6 @@ class Stories:
         self._console.print(
             f"    [dim]{mail.at:%Y-%m-%d %H:%M:%S}[/dim]  mail to [bold]{mail.to}[/bold]"
         )
-        self._console.print(f"      {mail.subject}", markup=False)
+        self._indented(Text(mail.subject))
         for part in mail.text.split("\n\n")[1:3]:
-            self._console.print(f"      {part}", markup=False, style="dim")
+            self._indented(Text(" ".join(part.split()), "dim"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dealreg.demo.parity import Comparison
 from dealreg.demo.simulation import Simulation
@@ -13,14 +14,18 @@ from dealreg.demo.simulation import Simulation
 GAPS_SHOWN = 12
 
 
-async def show(sim: Simulation, outcomes: Counter[str], console: Console) -> None:
-    """Outcomes, cases per quarter, escalations per level, matrix, gaps, the five things to do."""
+async def show(
+    sim: Simulation, outcomes: Counter[str], console: Console, *, with_coverage: bool = True
+) -> None:
+    """Outcomes, cases per quarter, escalations per level; matrix, gaps, what to do first."""
     console.print()
     console.rule("[bold]Summary[/bold]", align="left")
     _outcomes(outcomes, console)
     conflicts = await sim.items("/v1/conflicts")
     escalations = await sim.items("/v1/escalations")
     _cases(conflicts, escalations, console)
+    if not with_coverage:
+        return
     _matrix(await sim.call("GET", "/v1/coverage/matrix"), console)
     _gaps(await sim.call("GET", "/v1/coverage/gaps"), console)
     _actions(await sim.call("GET", "/v1/coverage/summary"), console)
@@ -47,6 +52,7 @@ def _cases(
     console: Console,
 ) -> None:
     """A case reaches level 2 when level 1 missed its deadline, and level 3 likewise."""
+    # Deals are won and lost in the stream, but nobody there settles a case.
     opened = Counter((_quarter(c["opened_at"]), c["kind"]) for c in conflicts)
     reached: Counter[tuple[str, int]] = Counter()
     for case in escalations:
@@ -74,6 +80,7 @@ def _cases(
         *(str(sum(n for (_, of), n in reached.items() if of == level)) for level in (1, 2, 3)),
     )
     console.print(table)
+    console.print("Nobody settles a case in this stream, so nearly all of them climb to the CEO.")
 
 
 def _matrix(matrix: Mapping[str, Any], console: Console) -> None:
@@ -100,8 +107,9 @@ def _matrix(matrix: Mapping[str, Any], console: Console) -> None:
     console.print(table)
     programme = matrix["programme"]
     console.print(
-        f"Programme: {programme['weighted']:g} % weighted by potential, "
-        f"{programme['mean']:g} % plain mean of partner scores."
+        f"Programme: {programme['mean']:g} % plain mean of partner scores; "
+        f"{programme['weighted']:g} % of its markets, weighted by potential,\n"
+        "where a market's score is its best partner's, raised by the others'."
     )
 
 
@@ -133,9 +141,11 @@ def _gaps(gaps: Mapping[str, Any], console: Console) -> None:
 
 
 def _actions(summary: Mapping[str, Any], console: Console) -> None:
-    console.print("[bold]The five things to do first[/bold]")
+    console.print("[bold]What to do first[/bold]")
+    steps = Table.grid(padding=(0, 1))
     for number, action in enumerate(summary["actions"], 1):
-        console.print(f"  {number}. {action['text']}", markup=False)
+        steps.add_row(f"  {number}.", Text(action["text"]))
+    console.print(steps)
 
 
 def show_parity(comparison: Comparison, console: Console) -> None:
