@@ -23,7 +23,7 @@ lock: ## resolve anew; writes requirements.lock without any download address
 	$(BIN)/uv export --quiet --all-packages --all-groups --all-extras --no-emit-workspace --no-header --no-annotate --output-file requirements.lock >/dev/null
 	@sed -n '/^uv==/,/^[a-z]/{/^uv==/p;/^  /p}' requirements.lock > requirements-uv.lock
 
-demo: setup ## run the main job: 2,000 real registrations on a simulated clock (ARGS=--exit to end after the summary)
+demo: setup ## run the main job: 2,000 registrations on a simulated clock (ARGS=--exit to end after the summary)
 	@$(BIN)/dealreg demo $(ARGS)
 
 test: setup ## run every test; starts its own PostgreSQL and Kafka

@@ -37,9 +37,9 @@ class Refused(Exception):
     """The service answered with a problem. ``sentence`` says which rule was broken where."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        parts = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
-        parts += [f"{error['field']}: {error['rule']}" for error in problem.get("errors", ())]
-        super().__init__("; ".join(parts))
+        named = [f"{error['field']}: {error['rule']}" for error in problem.get("errors", ())]
+        said = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
+        super().__init__("; ".join(named) or said)
         self.status = status
         self.code = str(problem.get("type", "")).rpartition("/")[2]
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -42,6 +43,7 @@ def run(values: Mapping[str, Any]) -> int:
     """Start everything, wait for Ctrl-C or SIGTERM, stop everything. Returns the exit code."""
     console = out()
     shared = load(RegistrationSettings, known=list(CLASSES.values()), **_plain(values))
+    _ports_are_free(shared.http_host, shared.http_port)
     environment = dict(os.environ)
     stack = None
     try:
@@ -69,6 +71,19 @@ def run(values: Mapping[str, Any]) -> int:
         if stack is not None:
             console.print("Stopping PostgreSQL and Kafka.")
             stack.down()
+
+
+def _ports_are_free(host: str, first: int) -> None:
+    """Else whoever listens there, such as what a killed run left, would be taken for ready."""
+    for port in range(first, first + len(CLASSES)):
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            raise ConfigurationError(
+                f"DEALREG_HTTP_PORT: cannot listen on {host}:{port} ({error.strerror}); "
+                f"name the first of {len(CLASSES)} free ports."
+            ) from None
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from dealreg.api_client import DEFAULT_URL, Api, Key, Refused, Unreachable, Url, connect
-from dealreg.terminal import err, refuse
+from dealreg.terminal import MISUSED, err, refuse
 
 COLUMNS = (
     "registration_id",
@@ -143,5 +143,9 @@ def _opened(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    with path.open("w", encoding="utf-8", newline="") as file:
+    try:
+        file = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        refuse(f"{path}: {error.strerror}", MISUSED)
+    with file:
         yield file

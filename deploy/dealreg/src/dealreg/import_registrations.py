@@ -56,6 +56,7 @@ def import_(
         rows = list(read_rows(file))
     except (RowFault, OSError, UnicodeDecodeError, csv.Error) as error:
         refuse(f"{file}: {error}", MISUSED)
+    _must_be_writable(report)
     reports: list[RowReport] = []
     with (
         nullcontext() if dry_run else connect(url, key) as api,
@@ -131,6 +132,16 @@ def file_rows(rows: Sequence[Row], api: Api | None) -> Iterator[RowReport]:
             " ".join(f"{c['product_line']}={c['outcome']}" for c in answer["claims"]),
             " ".join(reason for claim in answer["claims"] for reason in claim["reasons"]),
         )
+
+
+def _must_be_writable(path: Path | None) -> None:
+    """Found out before anything is filed, not after."""
+    if path is None:
+        return
+    try:
+        path.open("a").close()
+    except OSError as error:
+        refuse(f"{path}: {error.strerror}", MISUSED)
 
 
 def _write(path: Path | None, reports: Sequence[RowReport]) -> None:

@@ -31,7 +31,8 @@ def validate(file: PlanFile) -> None:
     if report.document is None:
         for fault in report.faults:
             err().print(documents.line(file, fault), markup=False)
-        refuse(f"{file}: {len(report.faults)} faults; this plan cannot be published.")
+        count = len(report.faults)
+        refuse(f"{file}: {count} fault{'s' * (count != 1)}; this plan cannot be published.")
     plan = report.document
     out().print(
         f"{file}: fit to be published: {len(plan.regions)} regions, {len(plan.partners)} partners, "

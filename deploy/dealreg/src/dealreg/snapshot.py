@@ -142,7 +142,7 @@ def _manifest(source: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         known = False
     if not known:
-        raise BackupRefused(f"{source} is no backup made by `dealreg backup`: {MANIFEST} says so.")
+        raise BackupRefused(f"{source} holds no backup: {MANIFEST} is missing or not ours.")
     return manifest
 
 
