@@ -81,7 +81,7 @@ def _ports_are_free(host: str, first: int) -> None:
             socket.create_server((host, port), family=family).close()
         except OSError as error:
             raise ConfigurationError(
-                f"DEALREG_HTTP_PORT: cannot listen on {host}:{port} ({error.strerror}); "
+                f"DEALREG_HTTP_PORT: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); "
                 f"name the first of {len(CLASSES)} free ports."
             ) from None
 
