@@ -5,12 +5,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import make_clock
 
 pytest_plugins = ["tests.devstack_fixtures"]
+
+# No test asserts speed: a busy machine is no fault.
+settings.register_profile("dealreg", deadline=None)
+settings.load_profile("dealreg")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -291,7 +291,8 @@ def test_named_accounts_are_owned_by_direct_and_partner_together() -> None:
 def test_a_subsidiary_inherits_named_status_unless_the_plan_says_no() -> None:
     for inherits, kind in ((True, "direct"), (False, "none")):
         entry = NamedAccount("n1", "dana", None, include_subsidiaries=inherits, excluded=False)
-        the_plan = plan(named={"domain:parent.com": entry}, partners=[partner("acme")])
+        uncertified = partner("acme", certified=frozenset())
+        the_plan = plan(named={"domain:parent.com": entry}, partners=[uncertified])
         child = account()
         child.parent_keys = frozenset({"domain:parent.com"})
         decision = decide(filing("acme"), ["platform"], child, context(the_plan))

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from dealreg_registration.commands import Actor
-from dealreg_registration.domain.account import Acted, CaseMoved, ClaimMoved, Decided, Entry
+from dealreg_registration.domain.account import (
+    AccountEdited,
+    Acted,
+    CaseMoved,
+    ClaimMoved,
+    Decided,
+    Entry,
+)
 
 
 def audit_rows(entries: Sequence[Entry], actor: Actor) -> list[dict[str, Any]]:
@@ -20,12 +27,18 @@ def audit_rows(entries: Sequence[Entry], actor: Actor) -> list[dict[str, Any]]:
     ]
 
 
-def _describe(entry: Acted | ClaimMoved | CaseMoved) -> dict[str, Any]:
+def _describe(entry: Acted | AccountEdited | ClaimMoved | CaseMoved) -> dict[str, Any]:
     if isinstance(entry, Acted):
         return {
             "action": f"registration.{entry.act}",
             "subject": entry.registration_id,
             "detail": {"changed": list(entry.changed), "reason": entry.reason},
+        }
+    if isinstance(entry, AccountEdited):
+        return {
+            "action": "account.edited",
+            "subject": entry.account_id,
+            "detail": {"changed": list(entry.changed), "parent": entry.parent_id},
         }
     if isinstance(entry, ClaimMoved):
         claim = entry.after

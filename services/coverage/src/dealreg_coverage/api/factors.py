@@ -43,7 +43,7 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
     Reader = Annotated[Principal, Depends(authenticator.require(*READERS))]
     Setter = Annotated[Principal, Depends(authenticator.require(*SETTERS))]
 
-    @routes.get(PATH)
+    @routes.get(PATH, summary="What was set by hand")
     async def read_factor(where: Where, _caller: Reader, response: Response) -> FactorState:
         """What was set by hand, if anything, with the ETag to change it."""
 
@@ -54,7 +54,7 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
         response.headers["etag"] = etag(version)
         return state
 
-    @routes.put(PATH)
+    @routes.put(PATH, summary="Set a factor by hand")
     async def put_factor(
         where: Where,
         body: JsonBody[HandSetBody],
@@ -75,7 +75,7 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
         response.headers["etag"] = etag(version)
         return state
 
-    @routes.delete(PATH, status_code=204)
+    @routes.delete(PATH, status_code=204, summary="Take back what was set by hand")
     async def delete_factor(where: Where, _caller: Setter, request: Request) -> Response:
         """Take back what was set by hand; the computed value counts again."""
         await database.write(lambda conn: take_back(conn, desk, where, _check(request)))

@@ -35,22 +35,22 @@ def router(database: Database, authenticator: Authenticator, shelf: PlanShelf) -
     routes = APIRouter(prefix="/v1/coverage", tags=["findings"])
     Staff = Annotated[Principal, Depends(authenticator.require(*READERS))]
 
-    @routes.get("/gaps")
+    @routes.get("/gaps", summary="Gaps, the worst first")
     async def gaps(_caller: Staff) -> Gaps:
         """Markets that fall short of the plan, the worst first."""
         return await database.read(lambda conn: _gaps(look(conn, shelf)))
 
-    @routes.get("/overlaps")
+    @routes.get("/overlaps", summary="Overlaps, with risk and a proposed rule")
     async def overlaps(_caller: Staff) -> Overlaps:
         """Markets with more than one covering partner, with risk and a proposed rule."""
         return await database.read(lambda conn: _overlaps(look(conn, shelf)))
 
-    @routes.get("/targets")
+    @routes.get("/targets", summary="Targets against what is there")
     async def read_targets(_caller: Staff) -> Targets:
         """Partners per region against plan, segment mix and deal size."""
         return await database.read(lambda conn: _targets(look(conn, shelf)))
 
-    @routes.get("/summary")
+    @routes.get("/summary", summary="Where the programme stands, and what to do first")
     async def summary(_caller: Staff) -> Summary:
         """Where the programme stands, and what to do first."""
         return await database.read(lambda conn: _summary(look(conn, shelf)))

@@ -39,12 +39,12 @@ def router(database: Database, authenticator: Authenticator, shelf: PlanShelf) -
     Staff = Annotated[Principal, Depends(authenticator.require(*READERS))]
     Anyone = Annotated[Principal, Depends(authenticator.require())]
 
-    @routes.get("/matrix")
+    @routes.get("/matrix", summary="Every partner's score in every market")
     async def matrix(_caller: Staff) -> Matrix:
         """Every partner's score in every market."""
         return await database.read(lambda conn: _matrix(look(conn, shelf)))
 
-    @routes.get("/scores/{partner}")
+    @routes.get("/scores/{partner}", summary="One partner's scores, each explained")
     async def scores(partner: str, caller: Anyone) -> PartnerScores:
         """A partner's scores with their factors, formulas and facts."""
 
@@ -63,7 +63,7 @@ def router(database: Database, authenticator: Authenticator, shelf: PlanShelf) -
 
         return await database.read(work)
 
-    @routes.get("/markets")
+    @routes.get("/markets", summary="Scores of markets and regions")
     async def markets(_caller: Staff) -> Markets:
         """Every market's score and activity, by region, with region and programme scores."""
         return await database.read(lambda conn: _markets(look(conn, shelf)))

@@ -20,18 +20,18 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
     routes = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
     Admin = Annotated[Principal, Depends(authenticator.require("admin"))]
 
-    @routes.get("")
+    @routes.get("", summary="Deliveries of notices")
     async def list_deliveries(
         _caller: Admin, limit: Limit = DEFAULT_LIMIT, after: After = None, state: State = None
     ) -> Page[Delivery]:
         """The oldest first."""
         return await database.read(lambda conn: _page(conn, state, after, limit))
 
-    @routes.get("/{delivery_id}")
+    @routes.get("/{delivery_id}", summary="One delivery")
     async def read_delivery(delivery_id: str, _caller: Admin) -> Delivery:
         return await database.read(lambda conn: _one(conn, delivery_id))
 
-    @routes.post("/{delivery_id}/replay")
+    @routes.post("/{delivery_id}/replay", summary="Send it again")
     async def replay_delivery(delivery_id: str, _caller: Admin) -> Delivery:
         """Send a dead delivery again, with as many attempts as a new one and the same id."""
 

@@ -22,7 +22,7 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
     staff = authenticator.require("partner_manager", "vp", "ceo", "admin", "auditor")
     Staff = Annotated[Principal, Depends(staff)]
 
-    @routes.get("")
+    @routes.get("", summary="Cases on the ladder, in order of opening")
     async def list_escalations(
         _caller: Staff,
         limit: Limit = DEFAULT_LIMIT,
@@ -32,7 +32,7 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
         """Cases in the order in which they opened."""
         return await database.read(lambda conn: _page(conn, open, after, limit))
 
-    @routes.get("/{conflict_id}")
+    @routes.get("/{conflict_id}", summary="One case on the ladder")
     async def read_escalation(conflict_id: str, _caller: Staff) -> Escalation:
         """One case, as it stands now."""
         return await database.read(lambda conn: _one(conn, conflict_id))

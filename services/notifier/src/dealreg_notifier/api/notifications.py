@@ -33,7 +33,7 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
     routes = APIRouter(prefix="/v1/notifications", tags=["notifications"])
     Caller = Annotated[Principal, Depends(authenticator.require())]
 
-    @routes.get("")
+    @routes.get("", summary="Your notices")
     async def list_notifications(
         caller: Caller,
         limit: Limit = DEFAULT_LIMIT,
@@ -53,7 +53,7 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
         )
         return Page(items=[Notification.of(row) for row in rows], next=following)
 
-    @routes.get("/{notification_id}")
+    @routes.get("/{notification_id}", summary="One notice")
     async def read_notification(notification_id: str, caller: Caller) -> Notification:
         """One notice. Another's answers as one that does not exist."""
         own = own_inbox(caller)
@@ -63,7 +63,7 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
         row = await database.read(lambda conn: inbox.one(conn, notification_id, wanted))
         return Notification.of(row)
 
-    @routes.post("/{notification_id}/read")
+    @routes.post("/{notification_id}/read", summary="Mark it as read")
     async def mark_read(notification_id: str, caller: Caller) -> Notification:
         """Mark one of the caller's own notices as read. Again changes nothing."""
         own = own_inbox(caller)

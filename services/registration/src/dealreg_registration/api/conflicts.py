@@ -18,6 +18,17 @@ from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag
 from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
+from dealreg_shared.web.problems import Problem
+
+
+def _no_parent() -> Problem:
+    return Problem(
+        422,
+        "invalid-request",
+        "The request breaks a rule",
+        "An account's parent is another account.",
+        [{"field": "/parent_id", "rule": "must be the id of another account"}],
+    )
 
 
 def conflicts_router(
@@ -91,6 +102,12 @@ def conflicts_router(
         if not views:
             raise not_found()
         etag.check_if_match(request, views[0]["version"])
+        if (parent := body.parent_id) is not None:
+            known = await programme.read(
+                database, lambda conn: reading.account_detail(conn, programme, [parent])
+            )
+            if not known or parent == account_id:
+                raise _no_parent()
         await writer.submit(
             EditAccount(
                 account_id,

@@ -17,6 +17,7 @@ STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
     errors.LineAlreadyFiled: (409, "The line is filed already"),
     errors.RegistrationEnded: (409, "The registration has ended"),
     errors.FactAlreadyKnown: (409, "The fact is known already"),
+    errors.NoExchangeRate: (422, "The amount cannot be converted"),
     errors.VersionConflict: (412, "Somebody changed it meanwhile"),
     programme_errors.InForceTooEarly: (409, "Too early"),
     programme_errors.PersonErased: (409, "The person was erased"),

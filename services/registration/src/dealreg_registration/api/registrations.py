@@ -1,9 +1,10 @@
 """Registrations after filing: preview, read, edit, end. Filing itself is in ``filing_route``."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
@@ -18,7 +19,7 @@ from dealreg_registration.api.callers import (
 )
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AmendBody, ReasonBody, RegistrationBody, ResultBody
-from dealreg_registration.commands import Answer, Command
+from dealreg_registration.commands import Answer, Command, IdempotencyKey
 from dealreg_registration.handlers.add_lines import AddLines
 from dealreg_registration.handlers.amend_registration import AmendRegistration
 from dealreg_registration.handlers.end_registration import Act, EndRegistration
@@ -28,7 +29,7 @@ from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.db import Database
 from dealreg_shared.telemetry import current
-from dealreg_shared.web import etag
+from dealreg_shared.web import etag, idempotency
 from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
 from dealreg_shared.web.problems import Problem
@@ -48,6 +49,14 @@ State = Literal[
     "closed",
     "revoked",
 ]
+
+
+def _has_utc(value: datetime) -> bool:
+    """Whether a time has a zone and exists in UTC."""
+    try:
+        return value.tzinfo is not None and bool(value.astimezone(UTC))
+    except OverflowError:
+        return False
 
 
 def registrations_router(
@@ -78,8 +87,20 @@ def registrations_router(
         *,
         if_match: bool,
     ) -> Response:
-        """Run a command on a registration that the caller may see, at the version it saw."""
+        """Run a command on a registration that the caller may see, at the version it saw.
+
+        A retry is answered first: the version that it names is not the present one any more.
+        """
         view = await visible(registration_id, principal)
+        if (key := await key_of(request, principal)) is not None:
+            stored = await database.read(
+                lambda conn: idempotency.lookup(conn, key.scope, key.key, key.request_hash)
+            )
+            if stored is not None:
+                tag = etag.etag(orjson.loads(stored.body)["version"])
+                return Response(
+                    stored.body, stored.status, {"etag": tag}, media_type="application/json"
+                )
         seen: int | None = None
         if if_match or "if-match" in request.headers:
             etag.check_if_match(request, view["version"])
@@ -88,7 +109,7 @@ def registrations_router(
         headers = {} if answer.version is None else {"etag": etag.etag(answer.version)}
         return Response(answer.body, answer.status, headers, media_type="application/json")
 
-    async def key_of(request: Request, principal: Principal) -> Any:
+    async def key_of(request: Request, principal: Principal) -> IdempotencyKey | None:
         raw = await request.body()
         return idempotency_of(
             principal, request.headers, request.method, request.url.path, raw, required=False
@@ -117,7 +138,7 @@ def registrations_router(
     ) -> dict[str, Any]:
         actor = actor_of(principal)
         for name, value in (("filed_from", filed_from), ("filed_before", filed_before)):
-            if value is not None and value.tzinfo is None:
+            if value is not None and not _has_utc(value):
                 raise Problem(
                     422,
                     "invalid-request",
@@ -152,6 +173,7 @@ def registrations_router(
     @router.get("/{registration_id}/timeline", summary="What happened to it, in order")
     async def read_timeline(registration_id: str, principal: Reader) -> dict[str, Any]:
         actor = actor_of(principal)
+        await sweep(database, writer)
         entries = await database.read(lambda conn: reading.timeline(conn, registration_id, actor))
         if entries is None:
             raise not_found()

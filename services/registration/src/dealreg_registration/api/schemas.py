@@ -46,6 +46,12 @@ class ExternalIdBody(StrictBody):
     issuer: Id
     value: Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
+    @model_validator(mode="after")
+    def _identifies(self) -> "ExternalIdBody":
+        if not any(map(str.isalnum, self.value)):
+            raise ValueError("`value` must hold a letter or a digit")
+        return self
+
 
 class PlaceBody(StrictBody):
     country: CountryCode

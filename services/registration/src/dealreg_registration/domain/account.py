@@ -202,7 +202,17 @@ class Acted:
     reason: str | None = None
 
 
-Entry = Acted | ClaimMoved | CaseMoved | Decided
+@dataclass(frozen=True, slots=True)
+class AccountEdited:
+    """Staff corrected the account: which facts changed, and its parent if they named one."""
+
+    account_id: str
+    at: datetime
+    changed: tuple[str, ...]
+    parent_id: str | None = None
+
+
+Entry = Acted | AccountEdited | ClaimMoved | CaseMoved | Decided
 
 
 @dataclass(slots=True)

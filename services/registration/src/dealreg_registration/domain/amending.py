@@ -1,6 +1,5 @@
 """Editing a registration: amount, close date, and facts that were not yet known."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -8,8 +7,12 @@ from decimal import Decimal
 from dealreg_registration.domain.account import Account, Acted, Registration
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import amount_in_base
-from dealreg_registration.domain.errors import FactAlreadyKnown, RegistrationEnded
-from dealreg_registration.domain.facts import Facts, Source, merge, to_json
+from dealreg_registration.domain.errors import (
+    FactAlreadyKnown,
+    NoExchangeRate,
+    RegistrationEnded,
+)
+from dealreg_registration.domain.facts import Facts, Source, changed_facts, merge
 from dealreg_registration.domain.filing import NewId, decide_again, touch
 from dealreg_registration.domain.owner import owner_for
 
@@ -42,6 +45,11 @@ def amend(
             raise FactAlreadyKnown(
                 f"The account's {names} is known already; ask staff to change it."
             )
+    if amount is not None and context.plan.convert(*amount) is None:
+        raise NoExchangeRate(
+            f"The plan has no exchange rate for {amount[1]}; "
+            f"write the amount in {context.plan.currency}."
+        )
     registration = touch(account, registration, context)
     if amount is not None:
         value, currency = amount
@@ -56,17 +64,12 @@ def amend(
         registration = replace(registration, close_date=close_date)
         changed.append("close_date")
     account.registrations[registration.id] = registration
-    learned = _learned(account.facts, merged)
+    learned = changed_facts(account.facts, merged)
+    account.facts, account.sources = merged, dict[str, Source](sources)
     owner = owner_for(account, registration, context.plan, context.standing, context.now)
     account.journal.append(
         Acted(registration.id, "amended", context.now, owner, changed=(*changed, *learned))
     )
     if learned:
-        account.facts, account.sources = merged, dict[str, Source](sources)
         decide_again(account, context, new_id, registration.id)
     return account.registrations[registration.id]
-
-
-def _learned(before: Facts, after: Facts) -> list[str]:
-    known: Mapping[str, object] = to_json(before)
-    return [name for name, value in to_json(after).items() if known.get(name) != value]

@@ -104,16 +104,16 @@ def open_possible_duplicate(
 
 
 def close_settled(account: Account, at: datetime) -> None:
-    """End every overlap case of which at most one claim is still live."""
+    """End every overlap case in which no two live claims meet on one product line any more."""
     for case in list(account.cases.values()):
         if case.kind != "overlap" or case.state != "open":
             continue
-        live = sum(
-            1
+        lines = [
+            account.claims[claim_id].product_line
             for claim_id in case.claim_ids
             if claim_id in account.claims and account.claims[claim_id].live
-        )
-        if live <= 1:
+        ]
+        if len(set(lines)) == len(lines):
             closed = replace(
                 case, state="withdrawn", closed_at=at, closed_level=level_at(case.deadlines, at)
             )

@@ -11,7 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from dealreg_registration.domain.account import Account, Claim, Owner, Registration, State
+from dealreg_registration.domain.account import (
+    LIVE,
+    Account,
+    Claim,
+    Owner,
+    Registration,
+    State,
+)
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.coverage import Coverage, covers, target_for
 from dealreg_registration.domain.eligible import ineligible
@@ -97,10 +104,28 @@ def decide(
         plan_number=plan.number,
         rule_book=RULE_BOOK,
         lines=lines,
-        owner=owner_of(account, plan, context.standing, named, owner_target, context.now),
+        owner=owner_of(
+            account,
+            plan,
+            context.standing,
+            named,
+            owner_target,
+            context.now,
+            newcomer=_newcomer(filing, lines),
+        ),
         market_region=owner_target.region,
         market_segment=owner_target.segment,
     )
+
+
+def _newcomer(
+    filing: Registration, lines: Iterable[LineDecision]
+) -> tuple[str, frozenset[str]] | None:
+    """The filing's partner with the lines asked for, if any of its new claims is live or open."""
+    lines = tuple(lines)
+    if not any(line.outcome == "open" or line.outcome in LIVE for line in lines):
+        return None
+    return filing.partner_id, frozenset(line.product_line for line in lines)
 
 
 def _decide_line(

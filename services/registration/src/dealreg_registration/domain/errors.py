@@ -43,6 +43,12 @@ class FactAlreadyKnown(DomainError):
     code = "fact_already_known"
 
 
+class NoExchangeRate(DomainError):
+    """An amount in a currency that the plan in force cannot convert."""
+
+    code = "no_exchange_rate"
+
+
 class VersionConflict(DomainError):
     """Someone else changed the registration since the caller read it."""
 

@@ -89,16 +89,17 @@ def merge(
     """The account's facts after someone has spoken.
 
     A partner fills in what is unknown and changes nothing that is known; staff correct what partners
-    said. A place is taken as a whole: a filer that names another country adds no postal code to the
-    recorded one. Returns the facts, who said each, and where the filer disagreed.
+    said. A place is taken as a whole: a filer that names another country, subdivision or postal code
+    adds nothing to the recorded place. Returns the facts, who said each, and where the filer disagreed.
     """
     changed: dict[str, Any] = {}
     said = dict(sources)
     disagreements: list[Disagreement] = []
+    abroad = _differ(recorded.country, filed.country)
     elsewhere = (
-        filed.country is not None
-        and recorded.country is not None
-        and filed.country != recorded.country
+        abroad
+        or _differ(recorded.subdivision, filed.subdivision)
+        or _differ(recorded.location.postal, filed.location.postal)
     )
     for name in FACT_NAMES:
         new, old = getattr(filed, name), getattr(recorded, name)
@@ -112,12 +113,21 @@ def merge(
         elif not (name in _PLACE and elsewhere):
             changed[name] = new
             said[name] = "partner"
-    if by == "staff" and elsewhere:
+    if by == "staff" and abroad:
         for name in _PLACE:
             if getattr(filed, name) is None:
                 changed[name] = None
                 said.pop(name, None)
     return replace(recorded, **changed), said, disagreements
+
+
+def _differ(recorded: str | None, filed: str | None) -> bool:
+    return recorded is not None and filed is not None and recorded != filed
+
+
+def changed_facts(before: Facts, after: Facts) -> list[str]:
+    """The names of the facts that became known, changed or were forgotten."""
+    return [name for name in FACT_NAMES if getattr(before, name) != getattr(after, name)]
 
 
 def to_json(facts: Facts) -> dict[str, Any]:

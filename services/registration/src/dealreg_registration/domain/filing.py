@@ -1,6 +1,6 @@
 """Filing a registration, adding lines to it, and deciding claims again after a fact was added."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -105,17 +105,25 @@ def add_lines(
     return registration, decision
 
 
-def decide_again(account: Account, context: Context, new_id: NewId, amended: str | None) -> None:
+def decide_again(
+    account: Account,
+    context: Context,
+    new_id: NewId,
+    amended: str | None,
+    *,
+    but: Collection[str] = (),
+) -> None:
     """After a fact became known: open and referred claims are decided again with their old place.
 
     A running protection is never taken away by an added fact; if the line is held by now, a claim
     queues by its old place. ``amended`` is the registration whose filer added the fact (None: staff
-    did); others on the account learn of it as an amendment of their own.
+    did); others on the account learn of it as an amendment of their own. ``but`` are claims that a
+    refiling is about to supersede.
     """
     told = {amended}
     for claim in account.active():
         registration = _in_its_market(account, claim, context)
-        if claim.state not in PENDING:
+        if claim.state not in PENDING or claim.id in but:
             continue
         inputs = describe(registration, [claim.product_line], account, context.now)
         decision = decide(registration, [claim.product_line], account, context, again=True)

@@ -99,6 +99,22 @@ def resolve(
     return Resolution(account_id, matched_by, also, attach)
 
 
+def strength(key: str) -> int:
+    """0 for external identifiers, the strongest, then domains, then names."""
+    return 0 if key.startswith("id:") else 1 if key.startswith("domain:") else 2
+
+
+def contradicts(keys: Iterable[str], other: Iterable[str], by: str) -> bool:
+    """Whether two sets of keys that share ``by`` disagree on a stronger kind that both have."""
+    limit = strength(by)
+    ours = {key for key in keys if strength(key) < limit}
+    theirs = {key for key in other if strength(key) < limit}
+    for kind in {_kind(key) for key in ours} & {_kind(key) for key in theirs}:
+        if not any(_kind(key) == kind for key in ours & theirs):
+            return True
+    return False
+
+
 def _disagree(stronger: Iterable[str], held: Iterable[str]) -> bool:
     """Whether a stronger key of the filing contradicts the account's keys of the same kind."""
     held = tuple(held)

@@ -15,8 +15,14 @@ def owner_of(
     named: NamedAccount | None,
     target: Target,
     now: datetime,
+    *,
+    newcomer: tuple[str, frozenset[str]] | None = None,
 ) -> Owner:
-    """The account's owner now (rules.md, section 2, "Owner"). ``target`` must match any line."""
+    """The account's owner now (rules.md, section 2, "Owner"). ``target`` must match any line.
+
+    ``newcomer`` is the partner of a filing that is being decided, with its lines: its claims have the
+    last places, so it owns an open account that no earlier claim makes another's.
+    """
     if named is not None and not named.excluded:
         if named.direct_owner is None:
             if named.partner_id is not None:
@@ -35,6 +41,8 @@ def owner_of(
         return Owner("direct", direct_id=coverage.direct.assignment.direct_id)
     idle = timedelta(days=plan.policy.owner_idle_days)
     for claim in account.active():
+        if claim.state == "referred":
+            continue
         partner = plan.partners.get(claim.partner_id)
         registration = account.registrations.get(claim.registration_id)
         if partner is None or registration is None:
@@ -46,6 +54,15 @@ def owner_of(
             and now < registration.last_activity_at + idle
         ):
             return Owner("partner", claim.partner_id)
+    if newcomer is not None:
+        partner_id, asked = newcomer
+        partner = plan.partners.get(partner_id)
+        if (
+            partner is not None
+            and standing.active(partner_id, now)
+            and not partner.certified.isdisjoint(asked)
+        ):
+            return Owner("partner", partner_id)
     return Owner("none")
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 from dealreg_registration.domain.facts import Band, Facts, Location
+from dealreg_registration.domain.identity import contradicts, strength
 from dealreg_registration.domain.match import TerritoryIndex
 
 
@@ -146,12 +147,19 @@ class Plan:
 
     def named(self, keys: Iterable[str], parent_keys: Iterable[str]) -> NamedAccount | None:
         """The named-account entry of an account, or of its parent unless the plan excludes that."""
-        for key in sorted(keys):
-            if key in self.named_by_key:
-                return self.named_by_key[key]
-        for key in sorted(parent_keys):
-            entry = self.named_by_key.get(key)
-            if entry is not None and entry.include_subsidiaries:
+        entry = self._entry(frozenset(keys))
+        if entry is None and (inherited := self._entry(frozenset(parent_keys))) is not None:
+            return inherited if inherited.include_subsidiaries else None
+        return entry
+
+    def _entry(self, keys: frozenset[str]) -> NamedAccount | None:
+        """By the strongest key, unless a stronger one disagrees, as accounts are found."""
+        hits = [key for key in keys if key in self.named_by_key]
+        for key in sorted(hits, key=lambda hit: (strength(hit), hit)):
+            entry = self.named_by_key[key]
+            if strength(key) == 0 or not contradicts(
+                keys, (k for k, e in self.named_by_key.items() if e.id == entry.id), key
+            ):
                 return entry
         return None
 

@@ -86,7 +86,8 @@ def _promote(
         )
         coverage = covers(plan, standing, target, at)
         mine = coverage.standing_of(partner.id)
-        if mine is None and (coverage.covering or not plan.policy.protect_open):
+        uncovered = not coverage.covering and coverage.direct is None
+        if mine is None and not (uncovered and plan.policy.protect_open):
             continue
         inputs = describe(registration, [product_line], account, at)
         start, end = window(partner, at)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from dealreg_registration.commands import Actor, Answer, Target, Work
-from dealreg_registration.domain.facts import Facts, merge
+from dealreg_registration.domain.account import AccountEdited
+from dealreg_registration.domain.facts import Facts, changed_facts, merge
 from dealreg_registration.domain.filing import decide_again
 from dealreg_shared.ids import new_id
 
@@ -24,12 +25,21 @@ class EditAccount:
         return Target(account_id=self.account_id)
 
     def run(self, work: Work) -> Answer:
-        account = work.account
+        account, before = work.account, work.account.facts
         if self.parent_id is not None:
             work.parents[account.id] = self.parent_id
         if self.facts is not None:
             account.facts, account.sources, _ = merge(
-                account.facts, self.facts, by="staff", sources=account.sources
+                before, self.facts, by="staff", sources=account.sources
             )
+        account.journal.append(
+            AccountEdited(
+                account.id,
+                work.context.now,
+                tuple(changed_facts(before, account.facts)),
+                self.parent_id,
+            )
+        )
+        if self.facts is not None:
             decide_again(account, work.context, new_id, amended=None)
         return Answer(204, b"")

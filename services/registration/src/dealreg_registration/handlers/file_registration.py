@@ -1,6 +1,6 @@
 """File a registration: find or make its account, decide every line, answer with the reasons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from dealreg_registration.domain.account import Registration
 from dealreg_registration.domain.cases import open_possible_duplicate
 from dealreg_registration.domain.decide import amount_in_base
 from dealreg_registration.domain.facts import Disagreement, merge
-from dealreg_registration.domain.filing import file, resolve_lines
+from dealreg_registration.domain.filing import decide_again, file, resolve_lines
 from dealreg_registration.filing import Filing
 from dealreg_registration.views import encode, receipt_view, registration_view
 from dealreg_shared.ids import new_id
@@ -29,14 +29,10 @@ class FileRegistration:
 
     def run(self, work: Work) -> Answer:
         filing, account, context = self.filing, work.account, work.context
+        lines = resolve_lines(context, filing.product_lines)
         disagreements: list[Disagreement] = []
         if account.registrations or account.last_place:
-            account.facts, account.sources, disagreements = merge(
-                account.facts,
-                filing.facts,
-                by="staff" if self.actor.staff else "partner",
-                sources=account.sources,
-            )
+            disagreements = self._learn(work, lines)
         registration = Registration(
             id=self.registration_id,
             partner_id=filing.partner_id,
@@ -58,7 +54,7 @@ class FileRegistration:
         registration, decision = file(
             account,
             registration,
-            resolve_lines(context, filing.product_lines),
+            lines,
             context,
             new_id,
             disagreements=disagreements,
@@ -75,6 +71,24 @@ class FileRegistration:
         view = registration_view(account, registration, decision, self.actor)
         view["receipt"] = receipt_view(self.receipt_number, registration)
         return Answer(201, encode(view))
+
+    def _learn(self, work: Work, lines: Sequence[str]) -> list[Disagreement]:
+        """Take what the filing says of a known account. Earlier open and referred claims come first."""
+        account, before = work.account, work.account.facts
+        account.facts, account.sources, disagreements = merge(
+            before,
+            self.filing.facts,
+            by="staff" if self.actor.staff else "partner",
+            sources=account.sources,
+        )
+        if account.facts != before:
+            refiled = {
+                claim.id
+                for claim in account.active()
+                if claim.partner_id == self.filing.partner_id and claim.product_line in lines
+            }
+            decide_again(account, work.context, new_id, amended=None, but=refiled)
+        return disagreements
 
     def _details(self, work: Work, owner: Any) -> Mapping[str, Any]:
         filing = self.filing
