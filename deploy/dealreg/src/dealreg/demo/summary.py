@@ -108,8 +108,8 @@ def _matrix(matrix: Mapping[str, Any], console: Console) -> None:
     programme = matrix["programme"]
     console.print(
         f"Programme: {programme['mean']:g} % plain mean of partner scores; "
-        f"{programme['weighted']:g} % of its markets, weighted by potential,\n"
-        "where a market's score is its best partner's, raised by the others'."
+        f"{programme['weighted']:g} % over markets,\nweighted by potential "
+        "(a market's score is its best partner's, raised by the others)."
     )
 
 
