@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -189,3 +189,20 @@ async def test_two_writers_racing_to_make_accounts_with_several_keys_do_not_dead
         *(writers.writers[n % 2].submit(crosswise(n)) for n in range(120))
     )
     assert {answer.status for answer in answers} == {201}
+
+
+async def test_one_request_sent_to_two_writers_acts_once_and_both_get_its_answer(
+    writers: Writers,
+) -> None:
+    await writers.file(0, "customer.com")
+    for _ in range(10):
+        first = filing("techstart", "customer.com")
+        again = replace(filing("techstart", "customer.com"), idempotency=first.idempotency)
+        answers = await asyncio.gather(
+            writers.writers[0].submit(first), writers.writers[1].submit(again)
+        )
+        assert answers[0].body == answers[1].body
+
+    table = tables.metadata.tables["registration"]
+    query = select(func.count()).select_from(table)
+    assert await writers.databases[0].read(lambda conn: conn.execute(query).scalar_one()) == 11

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from dealreg_registration import store, store_rows
 from dealreg_registration.commands import SYSTEM, Answer, Command, Work
@@ -132,11 +132,18 @@ class AccountWriter:
                 waiting.answer.set_exception(answer)
 
     async def _commit(self, commands: Sequence[Command]) -> list[Answer | Exception]:
+        repeated = False
         for _ in range(RACE_LIMIT):
             try:
                 return await self._database.write(lambda conn: self.batch(conn, commands))
             except Raced:
                 continue
+            except IntegrityError:
+                # Another process may have carried out the same request while this one waited for the
+                # account: its answer is there now.
+                if repeated or len(commands) > 1 or commands[0].idempotency is None:
+                    raise
+                repeated = True
             except ProgrammeStale:
                 await self.programme.refresh(self._database)
         raise Raced("the account's keys changed hands too often; try again")
