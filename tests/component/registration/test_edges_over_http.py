@@ -167,3 +167,14 @@ async def test_staff_edits_of_an_account_are_audited_and_its_parent_is_another_a
     assert [(row.action, row.detail["changed"]) for row in rows] == [
         ("account.edited", ["employees"])
     ]
+
+
+async def test_what_the_rules_do_is_nobodys_act_in_a_partners_timeline(
+    api: RegistrationApi,
+) -> None:
+    first, second = await api.filed("acme"), await api.filed("techstart")
+    await api.act("acme", first["id"], "withdraw")
+
+    answer = await api.get("techstart", f"/v1/registrations/{second['id']}/timeline")
+
+    assert [item["by"] for item in answer.json()["items"]] == ["you", "you", "system"]

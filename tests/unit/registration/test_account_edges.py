@@ -1,6 +1,7 @@
 """Edges of an account: its named entry, its place, who owns it, and who is promoted on it."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from dealreg_registration.domain.facts import Facts, merge
 from dealreg_registration.domain.owner import owner_for
@@ -74,3 +75,11 @@ def test_a_referred_claim_does_not_make_its_partner_the_owner() -> None:
 
     owner = owner_for(world.account, referred, world.context.plan, world.standing, world.now)
     assert owner.kind == "none"
+
+
+def test_the_largest_amount_is_converted_to_the_cent() -> None:
+    the_plan = plan(rates={"JPY": Decimal("123456789012345678.123")})
+
+    converted = the_plan.convert(Decimal(10**15), "JPY")
+
+    assert converted == Decimal("123456789012345678123000000000000.00")

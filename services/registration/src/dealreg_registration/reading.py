@@ -183,6 +183,10 @@ def timeline(conn: Connection, registration_id: str, actor: Actor) -> list[dict[
     return [_timeline_entry(entry, actor) for entry in entries]
 
 
+_OF_ITSELF = {"term_over", "former_ended", "line_won", "standby_off", "partner_suspended"}
+"""Causes of a claim's step that are the rules' doing, whoever's act came before."""
+
+
 def _timeline_entry(entry: Row[Any], actor: Actor) -> dict[str, Any]:
     detail = entry.detail
     view = {
@@ -193,7 +197,9 @@ def _timeline_entry(entry: Row[Any], actor: Actor) -> dict[str, Any]:
     }
     if actor.staff:
         return view | {"actor": entry.actor, "detail": detail}
-    by = "you" if entry.actor == actor.id else "system" if entry.actor == "system" else "vendor"
+    if detail.get("cause") in _OF_ITSELF or entry.actor == "system":
+        return view | {"by": "system"}
+    by = "you" if entry.actor == actor.id else "vendor"
     return view | {"by": by}
 
 

@@ -8,12 +8,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Literal
 
 from dealreg_registration.domain.facts import Band, Facts, Location
 from dealreg_registration.domain.identity import contradicts, strength
 from dealreg_registration.domain.match import TerritoryIndex
+
+CENT = Decimal("0.01")
+_EXACT = Context(prec=100)
+"""Holds any product of an amount and a rate; the usual 28 digits are too few for some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ class Plan:
         if currency == self.currency:
             return amount
         rate = self.rates.get(currency)
-        return None if rate is None else (amount * rate).quantize(Decimal("0.01"))
+        return None if rate is None else _EXACT.quantize(_EXACT.multiply(amount, rate), CENT)
 
     def named(self, keys: Iterable[str], parent_keys: Iterable[str]) -> NamedAccount | None:
         """The named-account entry of an account, or of its parent unless the plan excludes that."""
