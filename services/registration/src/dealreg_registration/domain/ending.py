@@ -65,7 +65,7 @@ def report_result(
                     waiting,
                     "line_won",
                     context.now,
-                    ("The deal was closed; standby claims on this product line end with it.",),
+                    ("Standby on this product line has ended, and your claim with it.",),
                     state="closed",
                 )
         elif held:
