@@ -40,6 +40,8 @@ BREACHES = [
     ("domain", "dealreg_notifier/domain/planted.py", "import asyncio"),
     ("domain", "dealreg_notifier/domain/planted.py", "from dealreg_shared.contracts import base"),
     ("domain", "dealreg_notifier/domain/planted.py", "from dealreg_notifier import tables"),
+    ("ladder", "dealreg_shared/ladder.py", "import pydantic"),
+    ("ladder", "dealreg_shared/ladder.py", "from dealreg_shared import ids"),
     ("contracts", "dealreg_shared/contracts/planted.py", "import sqlalchemy"),
     ("contracts", "dealreg_shared/contracts/planted.py", "from dealreg_shared import ids"),
     ("shared", "dealreg_shared/config.py", "import dealreg_shared.db"),
