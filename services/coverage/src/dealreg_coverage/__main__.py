@@ -1,9 +1,7 @@
 """Command line of a coverage service that runs alone: serve, migrate, rebuild, what is parked."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
 
 import typer
 
@@ -12,40 +10,14 @@ from dealreg_coverage.consumers import consumers
 from dealreg_coverage.rebuild import LogIncomplete, rebuild
 from dealreg_coverage.settings import CoverageSettings
 from dealreg_coverage.tables import INBOX
-from dealreg_shared import serve
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.bus.port import BusError
-from dealreg_shared.config import ConfigurationError, load
 from dealreg_shared.db import Database
-from dealreg_shared.db.engine import utc_now
-from dealreg_shared.db.migrate import migrate as migrate_database
 from dealreg_shared.inbox.cli import Inbox, parked_commands
-from dealreg_shared.runtime import Service
+from dealreg_shared.standalone import Standalone
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Dealreg's coverage.")
-
-
-@cli.command("serve")
-def serve_command() -> None:
-    """Migrate, then listen and consume until stopped."""
-    settings = _settings()
-
-    def services() -> list[Service]:
-        bus = make_bus(settings)
-        service = build(settings, bus=bus, now=utc_now)
-        service.stop = bus.close
-        return [service]
-
-    raise typer.Exit(serve.run(settings, services))
-
-
-@cli.command()
-def migrate(
-    revision: Annotated[str, typer.Argument(help="An Alembic revision.")] = "head",
-) -> None:
-    """Bring the database to a revision."""
-    _with_database(lambda database, _: migrate_database(database, PACKAGE, revision))
-    typer.echo(f"{NAME}: database is at {revision}")
+service = Standalone(NAME, PACKAGE, CoverageSettings, build, make_database)
+cli = service.command_line()
 
 
 @cli.command("rebuild")
@@ -60,7 +32,7 @@ def rebuild_command() -> None:
             await bus.close()
 
     try:
-        applied = _with_database(work)
+        applied = service.with_database(work)
     except (LogIncomplete, BusError) as error:
         typer.echo(f"{error}. Nothing was changed.", err=True)
         raise typer.Exit(1) from None
@@ -69,7 +41,7 @@ def rebuild_command() -> None:
 
 @asynccontextmanager
 async def _inbox() -> AsyncIterator[Inbox]:
-    settings = _settings()
+    settings = service.load()
     database, bus = make_database(settings), make_bus(settings)
     try:
         yield Inbox(database, INBOX, consumers(database, bus, make_desk(settings)))
@@ -79,29 +51,6 @@ async def _inbox() -> AsyncIterator[Inbox]:
 
 
 cli.add_typer(parked_commands(_inbox), name="parked")
-
-
-def _settings() -> CoverageSettings:
-    try:
-        settings = load(CoverageSettings)
-        settings.prepare()
-    except ConfigurationError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(serve.MISCONFIGURED) from None
-    return settings
-
-
-def _with_database(use: Callable[[Database, CoverageSettings], Awaitable[Any]]) -> Any:
-    settings = _settings()
-
-    async def run() -> Any:
-        database = make_database(settings)
-        try:
-            return await use(database, settings)
-        finally:
-            await database.dispose()
-
-    return asyncio.run(run())
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from dealreg_shared.runtime import Service
 from dealreg_shared.web.app import new_app
 
 NAME = "notifier"
+PACKAGE = "dealreg_notifier"
 SOURCE = "/dealreg/notifier"
 
 
@@ -52,7 +53,7 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
     )
 
     async def migrated() -> None:
-        await migrate(database, "dealreg_notifier")
+        await migrate(database, PACKAGE)
 
     async def nothing() -> None:
         """Notifier has no connections of its own to open or close."""

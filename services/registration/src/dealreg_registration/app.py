@@ -31,6 +31,7 @@ from dealreg_shared.runtime import Service
 from dealreg_shared.web.app import new_app
 
 NAME = "registration"
+PACKAGE = "dealreg_registration"
 SOURCE = "/dealreg/registration"
 
 
@@ -64,7 +65,7 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
     )
 
     async def migrated() -> None:
-        await migrate(database, "dealreg_registration")
+        await migrate(database, PACKAGE)
 
     async def load_plans() -> None:
         """Compile plans before a request needs them, not in it."""
