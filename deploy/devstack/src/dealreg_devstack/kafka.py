@@ -10,56 +10,37 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import ClassVar
 
 from dealreg_devstack.errors import DevstackFailed
 from dealreg_devstack.kafka_node import KafkaNode, NodePorts
 from dealreg_devstack.kafka_probe import known_brokers
 from dealreg_devstack.kafka_programs import KafkaPrograms, find_kafka_programs
-from dealreg_devstack.privileges import require_reachable
 from dealreg_devstack.processes import OwnProcess, eventually, free_port
+from dealreg_devstack.server import OwnServer
 from dealreg_devstack.statefile import read_state, write_state
-from dealreg_devstack.temporary import abandoned, temporary_folder
 
 _START_PATIENCE = 90.0  # seconds; 2 suffice on a machine that has nothing else to do
 
 
-class Kafka:
+class Kafka(OwnServer):
     """A cluster of `nodes` brokers on 127.0.0.1 (1 or 3), numbered from 1.
 
     With no `folder` it is temporary: `stop` removes its data. With three nodes every topic has
     three replicas and a write needs two.
     """
 
+    prefix: ClassVar[str] = "dealreg-kafka-"
+
     def __init__(self, folder: Path | None = None, *, nodes: int = 1) -> None:
         if nodes not in (1, 3):
             raise ValueError(f"nodes is {nodes}: a cluster has 1 or 3.")
-        self._temporary = folder is None
-        self.folder = folder.resolve() if folder else None
+        super().__init__(folder)
         self._count = nodes
         self._nodes: dict[int, KafkaNode] = {}
         self._cluster_id = ""
         self._formatted = False
         self._programs: KafkaPrograms | None = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    @classmethod
-    def attach(cls, folder: Path) -> "Kafka | None":
-        """The cluster that runs from `folder`, whoever started it; None when none does."""
-        cluster = cls(folder)
-        cluster._recall()
-        return cluster if cluster.running else None
 
     @property
     def bootstrap(self) -> str:
@@ -75,27 +56,6 @@ class Kafka:
     def pids(self) -> dict[int, int]:
         """The process id of each node that was started and not stopped."""
         return {n: node.process.pid for n, node in self._nodes.items() if node.process}
-
-    def start(self) -> Self:
-        """Format the nodes if they are new, start them and wait until they answer.
-
-        Does nothing when all run. Raises DevstackUnavailable or DevstackFailed.
-        """
-        self._recall()
-        if self.running:
-            return self
-        if self.folder is None:
-            for leftover in abandoned("dealreg-kafka-"):
-                Kafka(leftover).stop()
-                shutil.rmtree(leftover, ignore_errors=True)
-            self.folder = temporary_folder("dealreg-kafka-")
-        require_reachable(self.folder)
-        try:
-            self._start_nodes()
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
     def stop(self) -> None:
         """Stop every node by its own process id; remove the data if the cluster is temporary."""
@@ -131,7 +91,7 @@ class Kafka:
         """Let a paused node go on."""
         self._nodes[node].signal(signal.SIGCONT)
 
-    def _start_nodes(self) -> None:
+    def _bring_up(self) -> None:
         programs = self._found_programs()
         for attempt in (1, 2, 3):
             # Also for a cluster that ran before: its ports may be somebody else's by now.

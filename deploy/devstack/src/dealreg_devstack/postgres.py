@@ -8,12 +8,11 @@ import secrets
 import shutil
 import signal
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import ClassVar
 
 from dealreg_devstack.errors import DevstackFailed
 from dealreg_devstack.postgres_programs import PostgresPrograms, find_programs
-from dealreg_devstack.privileges import new_folder, require_reachable, server_folder
+from dealreg_devstack.privileges import new_folder, server_folder
 from dealreg_devstack.processes import (
     OwnProcess,
     eventually,
@@ -22,23 +21,24 @@ from dealreg_devstack.processes import (
     last_words,
     run,
 )
+from dealreg_devstack.server import OwnServer
 from dealreg_devstack.statefile import read_state, write_state
-from dealreg_devstack.temporary import abandoned, temporary_folder
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _FAST_AND_FORGETFUL = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
 
-class Postgres:
+class Postgres(OwnServer):
     """One PostgreSQL server on 127.0.0.1, with a role and a password for each database.
 
     With no `folder` the server is temporary: `stop` removes its data. With `fsync` off a crash
     of the machine may lose data; keep it on wherever durability is claimed.
     """
 
+    prefix: ClassVar[str] = "dealreg-postgres-"
+
     def __init__(self, folder: Path | None = None, *, fsync: bool = True) -> None:
-        self._temporary = folder is None
-        self.folder = folder.resolve() if folder else None
+        super().__init__(folder)
         self.fsync = fsync
         self.port = 0
         self._superuser_password = ""
@@ -46,24 +46,6 @@ class Postgres:
         self._sockets = Path()
         self._programs: PostgresPrograms | None = None
         self._process: OwnProcess | None = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    @classmethod
-    def attach(cls, folder: Path) -> "Postgres | None":
-        """The server that runs from `folder`, whoever started it; None when none does."""
-        server = cls(folder)
-        server._recall()
-        return server if server.running else None
 
     @property
     def running(self) -> bool:
@@ -84,28 +66,6 @@ class Postgres:
     def version(self) -> int:
         """The server's major version."""
         return self._found_programs().major
-
-    def start(self) -> Self:
-        """Make the database cluster if there is none yet, and start the server.
-
-        Does nothing when it runs. Raises DevstackUnavailable or DevstackFailed.
-        """
-        self._recall()
-        if self.running:
-            return self
-        if self.folder is None:
-            for leftover in abandoned("dealreg-postgres-"):
-                Postgres(leftover).stop()
-                shutil.rmtree(leftover, ignore_errors=True)
-            self.folder = temporary_folder("dealreg-postgres-")
-        require_reachable(self.folder)
-        try:
-            self._make_cluster()
-            self._start_server()
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
     def stop(self) -> None:
         """Stop the server by its own process id; remove its data if it is temporary."""
@@ -172,6 +132,10 @@ class Postgres:
         if role is not None:
             _require_name(role)
             self.sql(f"DROP ROLE IF EXISTS {role}")
+
+    def _bring_up(self) -> None:
+        self._make_cluster()
+        self._start_server()
 
     def _make_cluster(self) -> None:
         programs = self._found_programs()
