@@ -11,7 +11,7 @@ from dealreg_devstack.temporary import abandoned, temporary_folder
 
 
 class OwnServer(ABC):
-    """Started from a folder that remembers it; with none it is temporary, and `stop` removes its data."""
+    """Started from a folder that remembers it. With no `folder` it is temporary: `stop` removes it."""
 
     prefix: ClassVar[str]
     """What the names of its temporary folders begin with."""
