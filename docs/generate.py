@@ -81,12 +81,26 @@ async def _from_services() -> tuple[dict[str, list[str]], dict[str, Schema]]:
 
 
 def _settings_page() -> str:
+    from dealreg.api_client import DEFAULT_URL, KEY_HELP, URL_HELP
     from dealreg_coverage.settings import CoverageSettings
     from dealreg_notifier.settings import NotifierSettings
     from dealreg_registration.settings import RegistrationSettings
     from dealreg_shared.config import SharedSettings, docs_table
 
-    return docs_table([SharedSettings, RegistrationSettings, CoverageSettings, NotifierSettings])
+    services = docs_table(
+        [SharedSettings, RegistrationSettings, CoverageSettings, NotifierSettings]
+    )
+    client = f"""
+## Client
+
+What the commands need that talk to a running Dealreg: `import`, `export`, `plan publish`.
+
+| variable | takes | default | meaning |
+|---|---|---|---|
+| `DEALREG_CLIENT_URL` | text | `{DEFAULT_URL}` | {URL_HELP} Of several processes: registration. |
+| `DEALREG_CLIENT_KEY` | secret text | none | {KEY_HELP} |
+"""
+    return services + client
 
 
 def event_schema(event_type: EventType) -> Schema:

@@ -83,7 +83,27 @@ def test_every_setting_is_documented() -> None:
     documented = re.findall(r"^\| `(DEALREG_\w+)` \|", text, flags=re.MULTILINE)
     names = {name for settings in SETTINGS for name in settings.model_fields}
 
-    assert sorted(documented) == sorted(f"DEALREG_{name.upper()}" for name in names)
+    assert sorted(documented) == sorted(
+        [*(f"DEALREG_{name.upper()}" for name in names), "DEALREG_CLIENT_KEY", "DEALREG_CLIENT_URL"]
+    )
+
+
+def test_truths_are_written_as_variables_take_them() -> None:
+    text = (DOCS / "settings.md").read_text(encoding="utf-8")
+
+    assert "`false`" in text
+    assert re.findall(r"`(True|False)`", text) == []
+
+
+def test_one_variable_holds_the_key_on_every_page() -> None:
+    others = [
+        f"{page_name(page)}: {name}"
+        for page in PAGES
+        for name in re.findall(r"\$(\w*KEY)\b", page.read_text(encoding="utf-8"))
+        if name not in ("DEALREG_CLIENT_KEY", "NEW_KEY")
+    ]
+
+    assert others == []
 
 
 def test_every_setting_says_what_it_is_for() -> None:

@@ -79,8 +79,15 @@ def _listen(settings: SharedSettings) -> socket.socket:
     except OSError as error:
         raise ConfigurationError(
             f"DEALREG_HTTP_PORT: cannot listen on {settings.http_host}:{settings.http_port} "
-            f"({error.strerror}); name a free port and an address of this machine."
+            f"({why(error)}); name a free port and an address of this machine."
         ) from error
+
+
+def why(error: OSError) -> str:
+    """The system's own words alone: asyncio and socket repeat the address in theirs."""
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return str(error.strerror)
+    return os.strerror(error.errno)
 
 
 def _exit_code(group: BaseExceptionGroup[BaseException]) -> int:

@@ -211,6 +211,6 @@ async def test_a_taken_port_is_said_before_anything_starts(start: Start) -> None
         code, errors = await served.end()
 
     assert code == 78
-    assert f"cannot listen on 127.0.0.1:{port}" in errors
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use); name" in errors
     assert "Traceback" not in errors
     assert served.printed == []

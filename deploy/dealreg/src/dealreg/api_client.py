@@ -18,16 +18,16 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 ATTEMPTS = 5
 PAGE = 200
 
-Url = Annotated[
-    str,
-    typer.Option("--url", envvar="DEALREG_CLIENT_URL", help="Where Dealreg answers."),
-]
+URL_HELP = "Where Dealreg answers."
+KEY_HELP = "API key, drk_...; better in the environment than on the command line."
+
+Url = Annotated[str, typer.Option("--url", envvar="DEALREG_CLIENT_URL", help=URL_HELP)]
 Key = Annotated[
     str | None,
     typer.Option(
         "--key",
         envvar="DEALREG_CLIENT_KEY",
-        help="API key, drk_...; better in the environment than on the command line.",
+        help=KEY_HELP,
         show_default=False,
     ),
 ]

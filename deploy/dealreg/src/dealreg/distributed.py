@@ -27,6 +27,7 @@ from dealreg_registration.settings import RegistrationSettings
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.config import ConfigurationError, load
 from dealreg_shared.db.engine import utc_now
+from dealreg_shared.serve import why
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
@@ -81,7 +82,7 @@ def _ports_are_free(host: str, first: int) -> None:
             socket.create_server((host, port), family=family).close()
         except OSError as error:
             raise ConfigurationError(
-                f"DEALREG_HTTP_PORT: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); "
+                f"DEALREG_HTTP_PORT: cannot listen on {host}:{port} ({why(error)}); "
                 f"name the first of {len(CLASSES)} free ports."
             ) from None
 
