@@ -134,6 +134,19 @@ def wait_for(http: httpx.Client, path: str, key: str = "items") -> list[dict[str
         pause.wait(0.1)
 
 
+def test_nobody_else_may_read_what_is_stored(running: Running) -> None:
+    data = Path(re.search(r"data: (\S+)", "".join(running.said))[1])  # type: ignore[index]
+
+    open_to_others = {
+        path.name: oct(path.stat().st_mode)
+        for path in (data, *data.iterdir())
+        if path.stat().st_mode & 0o077
+    }
+
+    assert len(list(data.glob("*.db"))) == 4
+    assert open_to_others == {}
+
+
 def test_the_same_plan_published_again_is_no_new_plan(running: Running) -> None:
     again = dealreg("plan", "publish", PLAN, running=running)
     assert again.stdout.startswith("plan 1, in force from")

@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from dealreg_shared.contracts.catalogue import TOPICS
+from dealreg_shared.private_files import make_folder
 
 PREFIX = "DEALREG_"
 
@@ -78,7 +79,8 @@ class SharedSettings(BaseSettings):
     )
     data_dir: Path = Field(
         Path("data"),
-        description="Folder of the SQLite files and of the embedded bus; made when missing.",
+        description="Folder of the SQLite files and of the embedded bus; made when missing, "
+        "for its owner alone.",
     )
     bus: Literal["embedded", "kafka"] = Field(
         "embedded",
@@ -166,7 +168,7 @@ class SharedSettings(BaseSettings):
         """Make the folders that the settings name. Raises ``ConfigurationError`` if it may not."""
         for name, folder in (("DATA_DIR", self.data_dir), ("BUS_PATH", self.bus_file.parent)):
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             except OSError as error:
                 raise ConfigurationError(
                     f"{PREFIX}{name}: the folder {folder} cannot be made ({error.strerror}); "
@@ -204,6 +206,8 @@ def shown_value(value: object) -> str:
             return make_url(value).render_as_string(hide_password=True)
         except ArgumentError:
             return value.split("://")[0] + "://***"
+    if isinstance(value, bool):
+        return str(value).lower()  # as it is written in a variable
     return "" if value is None else str(value)
 
 

@@ -1,5 +1,6 @@
 """Settings: what is wrong stops the start with a sentence; what is secret is never shown."""
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -153,8 +154,8 @@ def test_prepare_makes_the_folders(tmp_path: Path) -> None:
 
     settings.prepare()
 
-    assert (tmp_path / "a" / "b").is_dir()
-    assert (tmp_path / "c").is_dir()
+    for folder in (tmp_path / "a" / "b", tmp_path / "c"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_prepare_says_what_stands_in_the_way(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dealreg_shared.private_files import make_file
+
 MANIFEST = "backup.json"
 FORMAT = "dealreg.backup/1"
 LOCK_SECONDS = 30.0
@@ -47,6 +49,7 @@ def take(sources: Mapping[str, Path], target: Path, at: datetime) -> dict[str, A
         with ExitStack() as held:
             readers = _freeze(sources, held)
             for name, reader in readers.items():
+                make_file(work / name)
                 with closing(sqlite3.connect(work / name)) as copy:
                     reader.backup(copy)
                     copy.execute("PRAGMA journal_mode=DELETE")
@@ -95,6 +98,7 @@ def put_back(
         try:
             for name, path in targets.items():
                 if path.parent == folder:
+                    make_file(work / path.name)
                     shutil.copyfile(source / name, work / path.name)
                     with closing(sqlite3.connect(work / path.name)) as copy:
                         prepare(copy)

@@ -24,6 +24,7 @@ from typing import TypeVar
 from dealreg_shared.bus.headers import key_version
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
 from dealreg_shared.contracts.catalogue import TOPICS
+from dealreg_shared.private_files import make_file, make_folder
 
 T = TypeVar("T")
 
@@ -179,9 +180,10 @@ class EmbeddedBus:
         """The connection for a purpose, made on first use and used in one thread only."""
         conn = self._connections.get(purpose)
         if conn is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             # Two processes that switch a new file to WAL at once fail without waiting for each other.
             with _locked(Path(f"{self.path}-setup.lock")):
+                make_file(self.path)
                 conn = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
                 try:
                     _set_up(conn, "FULL" if purpose == "reading" else purpose)
@@ -350,7 +352,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _try_lock(path: Path) -> int | None:
     """The handle of the locked file; None while another member holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

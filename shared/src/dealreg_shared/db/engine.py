@@ -13,7 +13,9 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
@@ -22,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db.types import UtcDateTime
+from dealreg_shared.private_files import make_file
 
 T = TypeVar("T")
 
@@ -129,6 +132,10 @@ def _sqlite_engine(url: URL, begin: str, now: Callable[[], datetime]) -> Engine:
         url.set(drivername="sqlite+pysqlite"), connect_args={"check_same_thread": False}
     )
 
+    def keep_private(*_: Any) -> None:
+        with suppress(OSError):  # SQLite says itself what it cannot open
+            make_file(Path(url.database or ""))
+
     def connect(raw: sqlite3.Connection, _record: Any) -> None:
         raw.isolation_level = None  # the driver must not begin by itself; see `begin_transaction`
         for pragma in (
@@ -143,6 +150,7 @@ def _sqlite_engine(url: URL, begin: str, now: Callable[[], datetime]) -> Engine:
     def begin_transaction(conn: Connection) -> None:
         conn.exec_driver_sql(begin)
 
+    event.listen(engine, "do_connect", keep_private)
     event.listen(engine, "connect", connect)
     event.listen(engine, "begin", begin_transaction)
     return engine
