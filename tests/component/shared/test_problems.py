@@ -132,6 +132,31 @@ async def test_the_frameworks_errors_are_problems_too(http: httpx.AsyncClient) -
     problem(await http.get("/docs-files/../problems.py"), 404, "not-found")
 
 
+async def test_unknown_query_parameters_are_all_named(http: httpx.AsyncClient) -> None:
+    refused = await http.get("/v1/filings/1?pgae=2&page=2&%ff=1&pgae=3")
+    assert problem(refused, 422, "invalid-request")["errors"] == [
+        {"field": "?pgae", "rule": "is not a known parameter; known here: page"},
+        {"field": "?\ufffd", "rule": "is not a known parameter; known here: page"},
+    ]
+    bare = await http.post("/v1/filings?dry_run=true", json={"name": "a", "close": "2027-01-01"})
+    assert problem(bare, 422, "invalid-request")["errors"] == [
+        {"field": "?dry_run", "rule": "is not a known parameter; none is known here"}
+    ]
+    assert (await http.get("/v1/filings/1?page=2")).json() == 3
+    for path in ("/", "/docs", "/openapi.json", "/metrics", "/healthz", "/readyz"):
+        assert (await http.get(f"{path}?any=1")).status_code == 200, path
+    problem(await http.get("/nowhere?any=1"), 404, "not-found")
+    problem(await http.put("/v1/filings/1?any=1"), 405, "method-not-allowed")
+
+
+async def test_the_root_says_what_answers_and_where_to_go_on(http: httpx.AsyncClient) -> None:
+    answer = (await http.get("/")).json()
+
+    assert (answer["service"], answer["version"]) == ("shop", "1")
+    for path in answer["links"].values():
+        assert (await http.get(path)).status_code == 200, path
+
+
 async def test_an_unforeseen_exception_is_a_500_that_tells_nothing(
     http: httpx.AsyncClient,
 ) -> None:

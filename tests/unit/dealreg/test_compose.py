@@ -106,6 +106,15 @@ async def test_one_description_lists_all_and_keeps_equal_names_apart(
     assert (await joined.get("/docs")).status_code == 200
 
 
+async def test_the_root_names_all_services_and_where_to_go_on(joined: httpx.AsyncClient) -> None:
+    answer = (await joined.get("/?any=1")).json()
+
+    assert (answer["service"], answer["version"]) == ("dealreg", "1")
+    assert answer["services"] == ["deals", "maps"]
+    for path in answer["links"].values():
+        assert (await joined.get(path)).status_code == 200, path
+
+
 async def test_one_service_that_is_not_ready_makes_the_whole_not_ready(tmp_path: Path) -> None:
     async def away() -> bool:
         return False

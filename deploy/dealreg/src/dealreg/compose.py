@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dealreg_shared.runtime import Service
 from dealreg_shared.web.docs_page import docs_routes
+from dealreg_shared.web.front import front_route
 
 TITLE = "Dealreg"
 
@@ -40,6 +41,7 @@ class Joined:
             [
                 Route("/openapi.json", self._openapi),
                 Route("/readyz", self._ready),
+                Route("/", self._front),
                 *docs_routes(TITLE),
             ]
         )
@@ -53,7 +55,7 @@ class Joined:
             await self._first(scope, receive, send)
             return
         path: str = scope["path"]
-        if path in ("/openapi.json", "/readyz", "/docs") or path.startswith("/docs-files/"):
+        if path in ("/", "/openapi.json", "/readyz", "/docs") or path.startswith("/docs-files/"):
             await self._own(scope, receive, send)
             return
         await self.description()
@@ -94,6 +96,12 @@ class Joined:
 
     async def _openapi(self, _request: Request) -> Response:
         return JSONResponse(await self.description())
+
+    async def _front(self, request: Request) -> Response:
+        info = (await self.description())["info"]
+        route = front_route(TITLE.lower(), info["version"], {"services": list(self._apps)})
+        answer: Response = await route.endpoint(request)
+        return answer
 
     async def _ready(self, _request: Request) -> Response:
         checks: dict[str, str] = {}

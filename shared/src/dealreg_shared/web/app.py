@@ -13,8 +13,10 @@ from starlette.routing import BaseRoute
 from dealreg_shared.telemetry import Check, Requests
 from dealreg_shared.telemetry.health import routes as health_routes
 from dealreg_shared.web.docs_page import docs_routes
+from dealreg_shared.web.front import front_route
 from dealreg_shared.web.limits import MAX_BODY, RequestLimits
 from dealreg_shared.web.problems import MEDIA_TYPE, install
+from dealreg_shared.web.queries import KnownQuery
 
 _PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -53,19 +55,26 @@ def new_app(
     larger_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """An application named ``service`` in metrics, with ``/healthz``, ``/readyz`` (all ``checks`` pass),
-    ``/metrics``, ``/docs`` and ``/openapi.json``. ``routes`` are plain Starlette routes, tried first.
-    ``larger_bodies`` gives the paths that take more than ``max_body`` bytes, and how much."""
+    ``/metrics``, ``/docs``, ``/openapi.json`` and ``/``, which names them. ``routes`` are plain
+    Starlette routes, tried first. ``larger_bodies`` gives the paths that take more than ``max_body``
+    bytes, and how much."""
     app = FastAPI(
         title=title,
         version=version,
         description=description,
-        routes=[*routes, *health_routes(checks or {}), *docs_routes(title)],
+        routes=[
+            *routes,
+            front_route(service, version),
+            *health_routes(checks or {}),
+            *docs_routes(title),
+        ],
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
     app.openapi = _with_problems(app)  # type: ignore[method-assign]
     # The one added last is the outermost: correlation and measuring, then the last catch, then limits.
+    app.add_middleware(KnownQuery, describe=lambda: app.openapi())
     app.add_middleware(RequestLimits, max_body=max_body, larger_bodies=larger_bodies)
     install(app)
     app.add_middleware(Requests, service=service)
