@@ -200,7 +200,8 @@ def test_a_csv_is_filed_row_by_row_and_what_follows_reaches_all_services(
     with report.open(encoding="utf-8", newline="") as opened:
         ids = [row["registration_id"] for row in csv.DictReader(opened)]
     assert ids == [row["registration_id"] for row in found]
-    assert again.stdout == first.stdout
+    assert "3 already filed, 2 refused, 1 same, 1 unreadable" in again.stdout
+    assert again.stdout.splitlines()[1:] == first.stdout.splitlines()[1:]
 
     [conflict] = wait_for(http, "/v1/conflicts?state=open")
     assert conflict["level"] == 1
@@ -220,7 +221,45 @@ def test_a_dry_run_files_nothing(running: Running, tmp_path: Path) -> None:
     file = rows(tmp_path / "dry.csv", {"event_id": "DRY"})
     before = dealreg("export", running=running).stdout
     assert dealreg("import", file, "--dry-run").stdout == "1 readable\n"
+    assert dealreg("import", file, "--dry-run", running=running).stdout.startswith("1 fit\n")
     assert dealreg("export", running=running).stdout == before
+
+
+def test_a_dry_run_says_what_would_be_refused_and_where_it_stands(
+    running: Running, tmp_path: Path
+) -> None:
+    file = rows(
+        tmp_path / "dry.csv",
+        {"event_id": "L2", "account_name": "Two\nlines"},
+        {"event_id": "L4", "account_name": "Redwood\r\nOutfitters", "country": "XX"},
+        {"event_id": "L6", "partner_id": "acmee"},
+        {"event_id": "L7", "product_id": "unheard-of"},
+        {"event_id": "L8", "partner_id": "techstart"},
+        {"event_id": "L9", "employee_band": "many"},
+    )
+    report = tmp_path / "report.csv"
+    answer = dealreg("import", file, "--dry-run", "--report", report, running=running)
+    with report.open(encoding="utf-8", newline="") as opened:
+        found = {row["external_reference"]: row for row in csv.DictReader(opened)}
+
+    assert answer.exit_code == 1
+    assert {f"L{row['line']}" for row in found.values()} == set(found)
+    assert [row["status"] for row in found.values()] == [
+        "fit",
+        "refused",
+        "refused",
+        "rejected",
+        "fit",
+        "unreadable",
+    ]
+    assert "/account/country" in found["L4"]["detail"]
+    assert "/partner_id: must be the id of a partner" in found["L6"]["detail"]
+    assert "unheard-of" in found["L7"]["detail"]
+    assert found["L8"]["outcomes"] == "platform=not_in_territory"
+    by_form_alone = dealreg("import", file, "--dry-run")
+    assert by_form_alone.exit_code == 1
+    assert "No key" in by_form_alone.stderr
+    assert "4 readable, 1 refused, 1 unreadable" in by_form_alone.stdout
 
 
 def test_a_wrong_key_is_a_sentence(running: Running, tmp_path: Path) -> None:

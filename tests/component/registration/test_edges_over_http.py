@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from dealreg_registration import tables
-from tests.factories.registration_service import RegistrationApi
+from tests.factories.registration_service import PLAN, RegistrationApi, deal, publish
 
 
 async def patch(
@@ -135,6 +135,39 @@ async def test_a_time_that_does_not_exist_in_utc_is_refused(
     api: RegistrationApi, query: str
 ) -> None:
     assert (await api.get("admin", f"/v1/registrations?{query}")).status_code == 422
+
+
+async def test_staff_file_for_partners_of_the_plan_in_force(api: RegistrationApi) -> None:
+    known = await api.file("admin", "one", partner_id="acme")
+    refused = await api.file("admin", "two", partner_id="acmee", account={"domain": "other.com"})
+    preview = await api.client.post(
+        "/v1/registrations/preview", headers=api.headers("admin"), json=deal(partner_id="acmee")
+    )
+
+    assert known.status_code == 201
+    for answer in (refused, preview):
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == ["/partner_id"]
+    assert await api.count("account") == 1
+    assert await api.count("registration") == 1
+
+
+async def test_a_retry_is_answered_after_its_partner_left_the_plan(api: RegistrationApi) -> None:
+    first = await api.file("admin", "one", partner_id="fourth")
+    without = {
+        **PLAN,
+        "partners": [item for item in PLAN["partners"] if item["id"] != "fourth"],
+        "assignments": [item for item in PLAN["assignments"] if item["partner"] != "fourth"],
+    }
+    await api.database.write(lambda conn: publish(conn, without, 2, api.clock.now))
+
+    again = await api.file("admin", "one", partner_id="fourth")
+    fresh = await api.file("admin", "two", partner_id="fourth")
+
+    assert "idempotency-replayed" not in first.headers
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert fresh.status_code == 422
 
 
 async def test_an_external_id_without_letter_or_digit_identifies_nobody(

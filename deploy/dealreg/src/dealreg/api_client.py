@@ -68,6 +68,12 @@ class Api:
         headers = {} if key is None else {"idempotency-key": key}
         return self._ask("POST", path, retry=key is not None, json=body, headers=headers).json()
 
+    def post_once(self, path: str, body: Any, *, key: str) -> tuple[Any, bool]:
+        """Post JSON under an idempotency ``key``: the answer, and whether it had been given before."""
+        headers = {"idempotency-key": key}
+        answer = self._ask("POST", path, retry=True, json=body, headers=headers)
+        return answer.json(), "idempotency-replayed" in answer.headers
+
     def post_raw(
         self, path: str, content: bytes, media_type: str, *, key: str, query: Mapping[str, str]
     ) -> Any:

@@ -3,8 +3,11 @@
 from starlette.datastructures import Headers
 
 from dealreg_registration.commands import Actor, IdempotencyKey
+from dealreg_registration.handlers.known_partner import may_be_filed_for
+from dealreg_registration.programme import Programme
 from dealreg_shared.auth import Principal
 from dealreg_shared.contracts.people import Role
+from dealreg_shared.db import Database
 from dealreg_shared.web import idempotency
 from dealreg_shared.web.problems import Problem
 
@@ -58,3 +61,26 @@ def filing_partner(principal: Principal, named: str | None) -> str:
             [{"field": "/partner_id", "rule": "must be your own or left out"}],
         )
     return principal.partner_id
+
+
+async def require_known(
+    database: Database,
+    programme: Programme,
+    principal: Principal,
+    partner_id: str,
+    key: IdempotencyKey | None = None,
+) -> None:
+    """Staff name partners of the plan in force. A retry under ``key`` gets its answer all the same."""
+    if not principal.is_staff:
+        return
+    if await programme.read(
+        database, lambda conn: may_be_filed_for(conn, programme, partner_id, key)
+    ):
+        return
+    raise Problem(
+        422,
+        "invalid-request",
+        "The request breaks a rule",
+        "The plan in force has no such partner.",
+        [{"field": "/partner_id", "rule": "must be the id of a partner in the plan in force"}],
+    )

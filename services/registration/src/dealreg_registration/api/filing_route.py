@@ -12,20 +12,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dealreg_registration.api.callers import FILERS, actor_of, filing_partner, idempotency_of
+from dealreg_registration.api.callers import (
+    FILERS,
+    actor_of,
+    filing_partner,
+    idempotency_of,
+    require_known,
+)
 from dealreg_registration.api.schemas import RegistrationBody
 from dealreg_registration.commands import Target
 from dealreg_registration.handlers.file_registration import FileRegistration
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator
+from dealreg_shared.db import Database
 from dealreg_shared.ids import new_id
 from dealreg_shared.telemetry import current
 from dealreg_shared.web.problems import is_json, unsupported_media_type
 
 PATH = "/v1/registrations"
 
+REPLAYED = "idempotency-replayed"
+"""Header of an answer that was given before and is repeated now."""
 
-def filing_route(writer: AccountWriter, authenticator: Authenticator) -> Route:
+
+def filing_route(database: Database, writer: AccountWriter, authenticator: Authenticator) -> Route:
     """The route, for ``new_app(routes=...)``."""
 
     async def file_registration(request: Request) -> Response:
@@ -36,6 +46,7 @@ def filing_route(writer: AccountWriter, authenticator: Authenticator) -> Route:
         key = idempotency_of(principal, request.headers, "POST", PATH, raw, required=True)
         body = RegistrationBody.parse(raw)
         filing = body.filing(filing_partner(principal, body.partner_id))
+        await require_known(database, writer.programme, principal, filing.partner_id, key)
         actor = actor_of(principal)
         command = FileRegistration(
             filing=filing,
@@ -52,7 +63,10 @@ def filing_route(writer: AccountWriter, authenticator: Authenticator) -> Route:
             idempotency=key,
         )
         answer = await writer.submit(command)
-        return Response(answer.body, answer.status, media_type="application/json")
+        # A stored answer speaks of the registration that was made then.
+        again = command.registration_id.encode() not in answer.body
+        headers = {REPLAYED: "true"} if again else None
+        return Response(answer.body, answer.status, headers, media_type="application/json")
 
     return Route(PATH, file_registration, methods=["POST"])
 
@@ -74,7 +88,8 @@ def describe(app: FastAPI) -> None:
             "tags": ["registrations"],
             "summary": "Register a deal",
             "description": "Decided at once, with the reasons. Send an `Idempotency-Key`: a retry with "
-            "the same key and body gets the first answer, byte for byte.",
+            "the same key and body gets the first answer, byte for byte, with the header "
+            "`Idempotency-Replayed: true`.",
             "operationId": "file_registration",
             "parameters": [
                 {

@@ -16,6 +16,7 @@ from dealreg_registration.api.callers import (
     actor_of,
     filing_partner,
     idempotency_of,
+    require_known,
 )
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AmendBody, ReasonBody, RegistrationBody, ResultBody
@@ -121,6 +122,7 @@ def registrations_router(
     ) -> dict[str, Any]:
         """Answers territory, never free or taken. Nothing is written, nothing about others is told."""
         filing = body.filing(filing_partner(principal, body.partner_id))
+        await require_known(database, programme, principal, filing.partner_id)
         return await programme.read(database, lambda conn: preview(conn, programme, filing))
 
     @router.get("", summary="Registrations, the newest first")
