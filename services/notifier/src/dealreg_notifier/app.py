@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from dealreg_notifier import tables
 from dealreg_notifier.api import deliveries as deliveries_api
-from dealreg_notifier.api import errors, escalations, notifications
+from dealreg_notifier.api import errors, escalations, notifications, preferences
 from dealreg_notifier.channels.registry import channels
 from dealreg_notifier.consumers import consumers
 from dealreg_notifier.handlers.deliver import Postman
@@ -60,7 +60,7 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
 
     return Service(
         name=NAME,
-        app=_app(settings, database, bus),
+        app=_app(settings, database, bus, desk),
         database=database,
         migrate=migrated,
         flows=[
@@ -74,7 +74,7 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
     )
 
 
-def _app(settings: NotifierSettings, database: Database, bus: Bus) -> FastAPI:
+def _app(settings: NotifierSettings, database: Database, bus: Bus, desk: Desk) -> FastAPI:
     authenticator = Authenticator(
         database, tables.access, utc_now, cache_seconds=settings.key_cache_seconds
     )
@@ -92,6 +92,7 @@ def _app(settings: NotifierSettings, database: Database, bus: Bus) -> FastAPI:
     )
     errors.install(app)
     app.include_router(notifications.router(database, authenticator))
+    app.include_router(preferences.router(database, authenticator, desk))
     app.include_router(escalations.router(database, authenticator))
     app.include_router(deliveries_api.router(database, authenticator))
     return app

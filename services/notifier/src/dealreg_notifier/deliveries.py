@@ -28,6 +28,7 @@ class Claimed:
     person_id: str
     name: str | None
     email: str | None
+    language: str | None
     notification_id: str
     kind: str
     facts: Mapping[str, Any]
@@ -41,6 +42,7 @@ def claim(
 ) -> list[Claimed]:
     """Take due deliveries of these channels: never sent, to be retried, or left by a dead process."""
     table, notice, person = tables.delivery, tables.notification, tables.person
+    wish = tables.preference
     due = list(
         conn.execute(
             select(table.c.delivery_id)
@@ -70,6 +72,7 @@ def claim(
             table.c.recipient.label("person_id"),
             person.c.name,
             person.c.email,
+            wish.c.language,
             notice.c.notification_id,
             notice.c.kind,
             notice.c.facts,
@@ -77,7 +80,11 @@ def claim(
             notice.c.created_at,
             notice.c.correlation_id,
         )
-        .select_from(table.join(notice).outerjoin(person, person.c.person_id == table.c.recipient))
+        .select_from(
+            table.join(notice)
+            .outerjoin(person, person.c.person_id == table.c.recipient)
+            .outerjoin(wish, wish.c.person_id == table.c.recipient)
+        )
         .where(table.c.delivery_id.in_(due))
     )
     by_id = {row.delivery_id: Claimed(**row._mapping) for row in rows}

@@ -71,6 +71,21 @@ def erased(conn: Connection, person_ids: Iterable[str | None]) -> set[str]:
     return set(conn.execute(query).scalars())
 
 
+def known(conn: Connection, person_id: str) -> bool:
+    """Whether there is such a person, not erased."""
+    table = tables.person
+    query = select(table.c.person_id).where(table.c.person_id == person_id, ~table.c.erased)
+    return conn.execute(query).first() is not None
+
+
+def partner_of(conn: Connection, person_id: str) -> str | None:
+    """The partner that a person works for."""
+    table = tables.person
+    found = conn.execute(select(table.c.partner_id).where(table.c.person_id == person_id))
+    partner_id: str | None = found.scalar_one_or_none()
+    return partner_id
+
+
 def put_person(conn: Connection, values: Mapping[str, Any]) -> None:
     """Insert or overwrite a person: the latest value wins."""
     table = tables.person

@@ -5,15 +5,17 @@ The row alone is the inbox; the intents are for the channels that are set up. A 
 part of a row: it is added when a message is sent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import directory, tables
+from dealreg_notifier import directory, tables, wishes
 from dealreg_notifier.channels.port import Channel
+from dealreg_notifier.directory import Reachable
+from dealreg_notifier.domain.preferences import DEFAULT, NOT, Preferences, group_of, sendings
 from dealreg_notifier.wording import Wording
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox
@@ -62,6 +64,9 @@ class Desk:
             return
         programme = directory.programme(conn)
         contacts = directory.contacts(conn, {draft.recipient for draft in drafts}, PARTNER)
+        preferences = wishes.read(
+            conn, {contact.person_id for found in contacts.values() for contact in found}
+        )
         notifications: list[dict[str, Any]] = []
         deliveries: list[dict[str, Any]] = []
         for draft in drafts:
@@ -82,26 +87,45 @@ class Desk:
                     "created_at": now,
                 }
             )
-            deliveries += [
-                {
-                    "delivery_id": new_id("dlv"),
-                    "notification_id": notification_id,
-                    "channel": channel.name,
-                    "recipient": contact.person_id,
-                    "state": "pending",
-                    "attempt": 0,
-                    "spent": 0,
-                    "due_at": now,
-                    "created_at": now,
-                }
-                for contact in contacts.get(draft.recipient, ())
-                for channel in self.channels.values()
-                if contact.unseen or channel.reaches(contact.contact)
-            ]
+            for contact in contacts.get(draft.recipient, ()):
+                wished = preferences.get(contact.person_id, DEFAULT)
+                deliveries += self._intents(notification_id, draft.kind, contact, wished, now)
             _WRITTEN.labels(draft.kind).inc()
         conn.execute(tables.notification.insert(), notifications)
         if deliveries:
             conn.execute(tables.delivery.insert(), deliveries)
+
+    def _intents(
+        self,
+        notification_id: str,
+        kind: str,
+        contact: Reachable,
+        wished: Preferences,
+        now: datetime,
+    ) -> Iterator[dict[str, Any]]:
+        """One per channel that reaches the person and is wanted, due when the person wants it."""
+        reaching = [
+            channel.name
+            for channel in self.channels.values()
+            if contact.unseen or channel.reaches(contact.contact)
+        ]
+        for channel, sending in sendings(kind, wished, reaching, now).items():
+            if sending == NOT:
+                continue
+            yield {
+                "delivery_id": new_id("dlv"),
+                "notification_id": notification_id,
+                "channel": channel,
+                "recipient": contact.person_id,
+                "kind_group": group_of(kind),
+                "digest_at": sending.at if sending.how == "digest" else None,
+                "state": "pending",
+                "attempt": 0,
+                "spent": 0,
+                "carries": 0,
+                "due_at": sending.at or now,
+                "created_at": now,
+            }
 
     def nobody(self, kind: str, subject: str, role: str) -> None:
         """Say that a notice had no reader, where an operator looks."""

@@ -52,6 +52,18 @@ person = Table(
 )
 """Projection of ``dealreg.people``. An erased person keeps the id, so that nobody waits for it."""
 
+preference = Table(
+    "preference",
+    metadata,
+    Column("person_id", String(128), primary_key=True),
+    Column("channels", JsonText, nullable=False, doc="Names of channels by group or kind."),
+    Column("quiet_hours", JsonText),
+    Column("digest", JsonText),
+    Column("language", String(16)),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+"""How a person wants to be told. Goes with the person: erasing deletes the row."""
+
 plan = Table(
     "plan",
     metadata,
@@ -191,6 +203,8 @@ delivery = Table(
     ),
     Column("channel", String(32), nullable=False),
     Column("recipient", String(128), nullable=False),
+    Column("kind_group", String(32), nullable=False, server_default="escalation"),
+    Column("digest_at", UtcDateTime, doc="The daily digest that it waits for."),
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("spent", Integer, nullable=False, doc="Attempts made before the last replay."),
@@ -198,13 +212,23 @@ delivery = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("error", Text),
+    Column("begun_at", UtcDateTime, doc="When it was first claimed."),
+    Column(
+        "carries",
+        Integer,
+        nullable=False,
+        server_default="0",
+        doc="Notices in its message; 0 until it is claimed.",
+    ),
+    Column("carried_by", String(64), doc="The delivery whose message this notice went with."),
     UniqueConstraint("notification_id", "channel", "recipient"),
     CheckConstraint(
         "state IN ('pending', 'sending', 'delivered', 'dead', 'cancelled')", name="state"
     ),
 )
 """An intent to tell one person on one channel. ``due_at``: when to try next; while ``sending``, the end
-of the lease. ``attempt`` is the fence: a result is written only by the attempt that is the latest."""
+of the lease. ``attempt`` is the fence: a result is written only by the attempt that is the latest.
+Several notices may go in one message: then one row carries the others, and they share its fate."""
 Index(
     "ix_delivery_due",
     delivery.c.channel,
@@ -213,4 +237,19 @@ Index(
     postgresql_where=text("state IN ('pending', 'sending')"),
 )
 Index("ix_delivery_state", delivery.c.state, delivery.c.created_at, delivery.c.delivery_id)
-Index("ix_delivery_recipient", delivery.c.recipient)
+Index("ix_delivery_recipient", delivery.c.recipient, delivery.c.channel, delivery.c.kind_group)
+Index(
+    "ix_delivery_carried",
+    delivery.c.carried_by,
+    sqlite_where=delivery.c.carried_by.is_not(None),
+    postgresql_where=delivery.c.carried_by.is_not(None),
+)
+Index(
+    "ix_delivery_digest",
+    delivery.c.recipient,
+    delivery.c.channel,
+    delivery.c.digest_at,
+    unique=True,
+    sqlite_where=text("carries > 0 AND digest_at IS NOT NULL"),
+    postgresql_where=text("carries > 0 AND digest_at IS NOT NULL"),
+)

@@ -10,10 +10,12 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
+from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
@@ -22,6 +24,10 @@ from dealreg_notifier.domain.moments import NOTICEABLE, moment, span
 Facts = Mapping[str, Any]
 
 MAIL_WIDTH = 76
+
+
+FALLBACK = "en"
+"""The language that has every template; another language may have some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,31 @@ class Wording:
         )
 
 
+def in_language(wanted: str | None, otherwise: str) -> Wording:
+    """The wording for a reader: of ``wanted`` (such as ``de-AT``, else ``de``) where there are
+    templates, else of ``otherwise``, the installation's language."""
+    tags = (wanted or "", (wanted or "").partition("-")[0])
+    return _wording(next((tag for tag in tags if tag in languages()), otherwise))
+
+
+@cache
+def _wording(language: str) -> Wording:
+    return Wording(language)
+
+
+@cache
+def languages() -> frozenset[str]:
+    """The languages that have a folder of templates."""
+    folder = files("dealreg_notifier") / "templates"
+    return frozenset(item.name for item in folder.iterdir() if item.is_dir())
+
+
 def _environment(language: str, *, escape: bool) -> Environment:
+    folders = dict.fromkeys((language, FALLBACK))
     env = Environment(
-        loader=PackageLoader("dealreg_notifier", f"templates/{language}"),
+        loader=ChoiceLoader(
+            [PackageLoader("dealreg_notifier", f"templates/{folder}") for folder in folders]
+        ),
         autoescape=escape,  # noqa: S701  (off for plain text, which has nothing to escape)
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -14,6 +14,8 @@ STATUS: Mapping[str, tuple[int, str]] = {
     "no_such_escalation": (404, "There is no such escalation"),
     "no_such_delivery": (404, "There is no such delivery"),
     "delivery_not_dead": (409, "This delivery was not put aside"),
+    "no_such_person": (404, "There is no such person"),
+    "not_your_preferences": (403, "These are another's preferences"),
     "not_your_inbox": (403, "This is another's inbox"),
 }
 

@@ -27,6 +27,18 @@ class NotDead(NotifierError):
     code = "delivery_not_dead"
 
 
+class NoSuchPerson(NotifierError):
+    """Nobody of this id is known, or the person was erased."""
+
+    code = "no_such_person"
+
+
+class NotYourPreferences(NotifierError):
+    """Another's, or an absent person's: the two answer alike."""
+
+    code = "not_your_preferences"
+
+
 class NotYourInbox(NotifierError):
     """Only an admin may ask for another's notices."""
 

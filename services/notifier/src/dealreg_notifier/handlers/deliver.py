@@ -25,7 +25,7 @@ from dealreg_notifier.channels.port import (
 )
 from dealreg_notifier.deliveries import Claimed
 from dealreg_notifier.domain.retries import pause_after
-from dealreg_notifier.wording import Wording
+from dealreg_notifier.wording import Wording, in_language
 from dealreg_shared.contracts.escalation import NotificationFailed
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.outbox import Outbox, Outgoing
@@ -116,15 +116,16 @@ class Postman:
 
     async def _send(self, sender: Sender, item: Claimed) -> Outcome:
         try:
+            wording = in_language(item.language, self.wording.language)
             outbound = Outbound(
                 delivery_id=item.delivery_id,
                 kind=item.kind,
                 contact=Contact(item.person_id, item.name, item.email),
                 title=item.title,
-                text=self.wording.mail_text(item.kind, item.facts, item.name),
-                html=self.wording.mail_html(item.kind, item.facts, item.name, item.title),
+                text=wording.mail_text(item.kind, item.facts, item.name),
+                html=wording.mail_html(item.kind, item.facts, item.name, item.title),
                 created_at=item.created_at,
-                language=self.wording.language,
+                language=wording.language,
             )
             return await sender.send(outbound)
         except Exception as error:  # one message must not hold up all others

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import deliveries, directory
+from dealreg_notifier import deliveries, directory, wishes
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import app_now
 
@@ -28,7 +28,7 @@ def person_updated(conn: Connection, event: Event[Any]) -> None:
 
 
 def person_erased(conn: Connection, person_id: str) -> None:
-    """Tombstone: name, address and a mail server's words about it go; what is unsent stays unsent.
+    """Tombstone: name, address, preferences and a mail server's words go; what is unsent stays unsent.
 
     The id stays, so that a level of the ladder knows that this person cannot be told.
     """
@@ -43,4 +43,5 @@ def person_erased(conn: Connection, person_id: str) -> None:
             "erased": True,
         },
     )
+    wishes.forget(conn, person_id)
     deliveries.cancel_for(conn, person_id, ERASED, app_now(conn))
