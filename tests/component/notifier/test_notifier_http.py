@@ -185,6 +185,8 @@ async def test_its_openapi_document_names_every_path(world: World) -> None:
         "/v1/notifications",
         "/v1/notifications/{notification_id}",
         "/v1/notifications/{notification_id}/read",
+        "/v1/preferences",
+        "/v1/preferences/choices",
     ]
 
 
