@@ -338,6 +338,7 @@ def test_more_than_twenty_faults_of_all_sorts_are_named_at_once() -> None:
         ("/product_lines/1/id", "duplicate_id"),
         ("/partners/0/tier", "unknown_tier"),
         ("/assignments/0/direct", "unknown_person"),
+        ("/assignments/4/territory", "unknown_territory"),
         ("/partners/0/certified/0", "unknown_product_line"),
         ("/territories/0/match/regions/0", "unknown_region"),
         ("/regions/1/countries/2", "unknown_country"),
@@ -370,6 +371,79 @@ def test_an_item_with_a_fault_of_shape_is_not_also_reported_missing() -> None:
     assert found(plan)[0] == [("/tiers/0/rank", "wrong_type"), ("/partners/1/kind", "not_among")]
     faults, _ = found(small_plan(people={"mia": "boss"}))
     assert faults == [("/people", "wrong_type")]
+
+
+def test_a_wrong_field_hides_nothing_of_what_stands_beside_it() -> None:
+    plan = small_plan()
+    plan["partners"][0] |= {"kind": "shop", "tier": "goold", "certified": ["core", "cor"]}
+    plan["partners"][0]["sites"] = [{"country": "XX"}, {"country": 5, "subdivision": "US-ZZ"}]
+    plan["territories"][0] |= {"overlay": "no", "match": {"regions": ["wst"], "segments": "smb"}}
+    plan["assignments"][0] |= {"goal": "much", "territory": "t-wst"}
+    plan["people"][1] |= {"email": 7, "roles": []}
+    plan["programme"] |= {"name": 5, "time_zone": "Mars/Olympus"}
+    plan["policy"] = {"score_weights": {"presence": "all"}, "named_account_limit": -1}
+
+    faults, warnings = found(plan)
+
+    assert {path for path, _ in faults} == {
+        "/partners/0/kind",
+        "/partners/0/tier",
+        "/partners/0/certified/1",
+        "/partners/0/sites/0/country",
+        "/partners/0/sites/1/country",
+        "/partners/0/sites/1/subdivision",
+        "/territories/0/overlay",
+        "/territories/0/match/regions/0",
+        "/territories/0/match/segments",
+        "/assignments/0/goal",
+        "/assignments/0/territory",
+        "/people/1/email",
+        "/people/1/roles",
+        "/people",
+        "/programme/name",
+        "/programme/time_zone",
+        "/policy/score_weights/presence",
+        "/policy/named_account_limit",
+    }
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("/segments/0/employees_to", "many"),
+        ("/assignments/0/territory", 5),
+        ("/assignments/0/partner", 5),
+        ("/assignments/0/valid_from", "soon"),
+        ("/regions/0/countries", "US"),
+        ("/regions/0/subdivisions", 5),
+        ("/market_data/0/region", 5),
+        ("/market_data/0/region", "unheard-of"),
+        ("/segment_targets/0/partner_share", "half"),
+        ("/people/0/manages", 5),
+        ("/people/0/roles", 5),
+        ("/named_accounts/0/domain", 5),
+        ("/policy/ladder/vp_hours", "many"),
+        ("/territories/0/match", 5),
+        ("/assignments/0/territory", "t-wst"),
+        ("/assignments/0/partner", "adda"),
+    ],
+    ids=named,
+)
+def test_one_fault_has_no_false_consequences(pointer: str, value: Any) -> None:
+    markets = [
+        {"region": region, "segment": segment, "potential": 1000}
+        for region in ("west", "emea")
+        for segment in ("smb", "ent")
+    ]
+    plan = small_plan(market_data=markets)
+    assert found(plan) == ([], [])
+    put(pointer, value)(plan)
+
+    faults, warnings = found(plan)
+
+    assert [path for path, _ in faults] == [pointer]
+    assert warnings == []
 
 
 def test_people_on_record_need_no_name_again_and_erased_ones_stay_away() -> None:

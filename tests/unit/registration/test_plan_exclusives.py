@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dealreg_registration.domain.match import Target, match
 from dealreg_registration.domain.plan_exclusives import check_exclusives
+from dealreg_registration.domain.plan_fault import Fault
 from dealreg_registration.domain.plan_tree import Known, tree_of
 from dealreg_registration.domain.territory import Territory
 
@@ -80,7 +81,11 @@ def universe() -> tuple[Target, ...]:
 
 
 def clashes(*matches: dict[str, list[str]], **changes: Any) -> list[str]:
-    """The codes of the faults of exclusive assignments to territories with these matches."""
+    """Where the faults of exclusive assignments to territories with these matches stand."""
+    return [fault.path for fault in faults_of(*matches, **changes)]
+
+
+def faults_of(*matches: dict[str, list[str]], **changes: Any) -> list[Fault]:
     document = {
         "regions": REGIONS,
         "territories": [{"id": f"t{i}", "match": dims} for i, dims in enumerate(matches)],
@@ -90,7 +95,7 @@ def clashes(*matches: dict[str, list[str]], **changes: Any) -> list[str]:
             for i in range(len(matches))
         ],
     }
-    return [fault.path for fault in check_exclusives(tree_of(document, (), KNOWN))]
+    return list(check_exclusives(tree_of(document, (), KNOWN)))
 
 
 def really_clash(first: dict[str, list[str]], second: dict[str, list[str]]) -> bool:
@@ -171,6 +176,30 @@ def test_a_shared_day_clashes() -> None:
     assert clashes({"countries": ["DE"]}, {"countries": ["DE"]}, **days)
 
 
+def test_one_that_meets_many_is_named_once_with_all_that_it_meets() -> None:
+    narrow = [{"countries": [code]} for code in ("DE", "JP", "US")]
+    wide = {"countries": ["DE", "JP", "US"]}
+
+    [fault] = faults_of(narrow[0], wide, *narrow[1:])
+
+    assert fault.path == "/assignments/1/exclusive"
+    assert all(f"`a{n}` (territory `t{n}`)" in fault.sentence for n in range(4))
+    assert len(faults_of(*narrow[:2], *narrow[:2])) == 2  # two causes
+
+
+def test_one_territory_given_to_many_is_one_fault() -> None:
+    territory = {"id": "t", "match": {"countries": ["DE"]}}
+    given = [
+        {"id": f"a{n}", "territory": "t", "partner": f"p{n}", "exclusive": True} for n in range(60)
+    ]
+    document = {"regions": REGIONS, "territories": [territory], "assignments": given}
+
+    [fault] = check_exclusives(tree_of(document, (), KNOWN))
+
+    assert fault.path == "/assignments/59/exclusive"
+    assert "and 48 more" in fault.sentence
+
+
 def groups() -> Iterator[dict[str, list[str]]]:
     """Many exclusives in one country, told apart by line and segment alone."""
     for line in range(60):
@@ -185,4 +214,4 @@ def test_large_groups_are_split_without_losing_a_pair() -> None:
     anywhere = {"countries": ["DE"], "product_lines": [f"l{n}" for n in range(60)]}
     assert clashes(*apart, anywhere) == []  # without a segment it is less specific
     both = anywhere | {"segments": ["smb", "ent"]}
-    assert len(clashes(*apart, both)) == len(apart)
+    assert clashes(*apart, both) == [f"/assignments/{len(apart)}/exclusive"]

@@ -150,8 +150,8 @@ def test_all_faults_of_shape_are_named_at_once_with_what_is_allowed() -> None:
         "/policy/standby": ("not_among", "'promote' or 'off'"),
         "/policy/ladder/vp_hours": ("out_of_range", "1 or more"),
     }
-    assert ("regions", 0) in reading.faulty
-    assert ("programme", None) in reading.faulty
+    assert ("regions", 0, "id") in reading.faulty
+    assert ("programme", "currency") in reading.faulty
     assert "Did you mean `countries`?" in str(reading.faults)
 
 

@@ -7,7 +7,7 @@ look at several places is ``domain.plan_checks``' affair. Must not know storage 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -36,12 +36,12 @@ _SUSPECT = re.compile(r"\\([bfnrt]|ud|u00[01]|u007f)|\x7f")
 @dataclass(frozen=True, slots=True)
 class Reading:
     """``document`` is there if and only if there are no faults. ``tree`` is what stood in the text;
-    ``faulty`` names the items, as (section, index), and sections, as (section, None), with faults."""
+    ``faulty`` are the places in it whose shape is wrong, such as ("tiers", 0, "rank")."""
 
     document: PlanDocument | None
     tree: Mapping[str, Any]
     faults: Sequence[Fault] = ()
-    faulty: frozenset[tuple[str, int | None]] = field(default_factory=frozenset)
+    faulty: Sequence[Sequence[int | str]] = ()
 
 
 def read_plan(raw: bytes | str) -> Reading:
@@ -68,13 +68,7 @@ def read_plan(raw: bytes | str) -> Reading:
                 places.append(shape["loc"])
     if faults:
         document = None
-    return Reading(document, tree, faults, frozenset(_item(place) for place in places))
-
-
-def _item(place: Sequence[int | str]) -> tuple[str, int | None]:
-    section = str(place[0]) if place else ""
-    index = place[1] if len(place) > 1 and isinstance(place[1], int) else None
-    return section, index
+    return Reading(document, tree, faults, places)
 
 
 def _unstorable(value: Any, path: str) -> list[Fault]:

@@ -3,11 +3,12 @@
 Pure: what codes exist and who is known is handed in. Must not know how a plan is written or stored.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dealreg_registration.domain.plan_exclusives import check_exclusives
 from dealreg_registration.domain.plan_fault import Fault
+from dealreg_registration.domain.plan_partial import Place
 from dealreg_registration.domain.plan_people import check_people
 from dealreg_registration.domain.plan_places import check_places
 from dealreg_registration.domain.plan_references import check_ids, check_references
@@ -30,10 +31,10 @@ def check_plan(
     document: Mapping[str, Any],
     known: Known,
     registrable: Callable[[str], str | None],
-    faulty: Collection[tuple[str, int | None]] = (),
+    faulty: Iterable[Place] = (),
 ) -> list[Fault]:
-    """All faults and warnings of a plan. ``faulty`` names what has faults of shape and is left
-    out: items as (section, index), sections as (section, None)."""
+    """All faults and warnings of a plan. What stands at the ``faulty`` places has faults of shape
+    and is left out."""
     tree = tree_of(document, faulty, known)
     found: list[Fault] = []
     for check in (

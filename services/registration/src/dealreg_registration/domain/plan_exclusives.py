@@ -8,41 +8,31 @@ into groups by shared values until groups are small, and only within a group com
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
-from dealreg_registration.domain.plan_fault import Fault, join
-from dealreg_registration.domain.plan_tree import Item, PlanTree, Window, listing, window
+from dealreg_registration.domain.plan_clashes import Exclusive, Pair, clashes
+from dealreg_registration.domain.plan_fault import Fault
+from dealreg_registration.domain.plan_partial import unsure
+from dealreg_registration.domain.plan_tree import Item, PlanTree, listing, window
 
 SMALL_GROUP = 24
-MOST_CLASHES = 200
+MOST_CLASHES = 20_000
 MOST_COMPARISONS = 2_000_000
 
 _PLACES = ("regions", "countries", "subdivisions", "cities", "postal_prefixes", "accounts")
 """From the least to the most specific; a territory's place is as specific as the last one it uses."""
 
 
-class Exclusive(NamedTuple):
-    """An exclusive assignment with the dimensions of its territory."""
-
-    path: str
-    id: str
-    territory: str
-    holder: str
-    days: Window
-    shape: tuple[str, bool, bool, bool, bool, bool]
-    places: frozenset[str]
-    segments: frozenset[str]
-    lines: frozenset[str]
-    industry: frozenset[tuple[str, str]]
-    matched: Item
-
-
 def check_exclusives(tree: PlanTree) -> Iterator[Fault]:
-    """A fault for each pair that meets, up to ``MOST_CLASHES``."""
+    """A fault for each territory that has several exclusive holders, and for each that meets others.
+
+    One exclusive that is too wide meets many: it is named once, with all that it meets.
+    """
     groups: dict[Any, list[Exclusive]] = {}
     for exclusive in _exclusives(tree):
         groups.setdefault(exclusive.shape, []).append(exclusive)
     found: set[tuple[str, str]] = set()
+    meeting: dict[tuple[str, str], list[Pair]] = {}
     budget = [MOST_COMPARISONS]
     for shape in sorted(groups):
         for first, second in _pairs(groups[shape], _SPLITS, budget):
@@ -50,17 +40,13 @@ def check_exclusives(tree: PlanTree) -> Iterator[Fault]:
             if pair in found or not _meet(first, second, tree):
                 continue
             found.add(pair)
-            yield Fault(
-                join(second.path, "exclusive"),
-                "exclusives_clash",
-                f"The exclusive assignments `{first.id}` (territory `{first.territory}`) and "
-                f"`{second.id}` (territory `{second.territory}`) can match the same claim, and "
-                "neither territory is the more specific one.",
-                "territories that do not meet, one more specific than the other, or other days",
-            )
+            territories = sorted((first.territory, second.territory))
+            meeting.setdefault((territories[0], territories[1]), []).append((first, second))
             if len(found) >= MOST_CLASHES:
-                yield _unfinished(f"More than {MOST_CLASHES} pairs of exclusive assignments clash.")
-                return
+                break
+    yield from clashes(meeting)
+    if len(found) >= MOST_CLASHES:
+        yield _unfinished(f"More than {MOST_CLASHES} pairs of exclusive assignments clash.")
     if budget[0] <= 0:
         yield _unfinished("Too many exclusive assignments meet in one place to compare them all.")
 
@@ -71,8 +57,10 @@ def _unfinished(sentence: str) -> Fault:
 
 def _exclusives(tree: PlanTree) -> Iterator[Exclusive]:
     territories = tree.by_id("territories")
-    for path, item in tree.items("assignments"):
+    for path, item in tree.items("assignments", "id", "territory"):
         territory = territories.get(item["territory"])
+        if unsure(item) or unsure(territory) or unsure((territory or {}).get("match")):
+            continue  # what it covers, and when, cannot be told
         if not item.get("exclusive") or territory is None or territory.get("overlay"):
             continue
         days = window(item)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dealreg_registration.domain.plan_fault import Fault, join, warning
+from dealreg_registration.domain.plan_partial import unsure
 from dealreg_registration.domain.plan_tree import Known, PlanTree, listing
 
 STAFF_ROLES = frozenset({"partner_manager", "vp", "ceo", "reviewer", "direct_owner"})
@@ -10,7 +11,7 @@ STAFF_ROLES = frozenset({"partner_manager", "vp", "ceo", "reviewer", "direct_own
 
 def check_people(tree: PlanTree, known: Known) -> Iterator[Fault]:
     """All of this module's checks."""
-    for path, person in tree.items("people"):
+    for path, person in tree.items("people", "id"):
         id_, roles = person["id"], set(listing(person, "roles"))
         if id_ in known.erased:
             yield Fault(
@@ -19,10 +20,11 @@ def check_people(tree: PlanTree, known: Known) -> Iterator[Fault]:
                 f"The person `{id_}` was erased.",
                 "an id that was never given to anyone else",
             )
-        if not roles:
+        if not roles and not unsure(person, "roles"):
             yield Fault(join(path, "roles"), "no_role", f"`{id_}` has no role.", "one role or more")
         for name in ("name", "email"):
-            if person.get(name) is None and id_ not in known.people:
+            absent = person.get(name) is None and not unsure(person, name)
+            if absent and id_ not in known.people and not unsure(person, "roles"):
                 if roles & STAFF_ROLES:
                     yield Fault(
                         join(path, name),
@@ -32,7 +34,8 @@ def check_people(tree: PlanTree, known: Known) -> Iterator[Fault]:
                     )
                 elif name == "email":
                     yield warning(path, "not_reachable", f"`{id_}` has no address to write to.")
-        if "partner_contact" in roles and person.get("partner") is None:
+        contact = "partner_contact" in roles and not unsure(person, "partner")
+        if contact and person.get("partner") is None:
             yield Fault(
                 join(path, "partner"),
                 "required",
@@ -46,7 +49,8 @@ def check_people(tree: PlanTree, known: Known) -> Iterator[Fault]:
                 f"`{id_}` cannot be a partner's contact and on the vendor's staff.",
                 "roles of one side",
             )
-        if listing(person, "manages") and "partner_manager" not in roles:
+        manages = listing(person, "manages") and not unsure(person, "roles")
+        if manages and "partner_manager" not in roles:
             yield warning(
                 join(path, "manages"), "manages_nothing", f"`{id_}` is no partner_manager."
             )
@@ -57,11 +61,10 @@ def _ladder(tree: PlanTree) -> Iterator[Fault]:
     holders: dict[str, list[str]] = {"vp": [], "ceo": [], "partner_manager": []}
     for path, person in tree.items("people"):
         for role in listing(person, "roles"):
-            if role in holders and not (role == "partner_manager" and listing(person, "manages")):
+            of_markets = listing(person, "manages") or unsure(person, "manages")
+            if role in holders and not (role == "partner_manager" and of_markets):
                 holders[role].append(path)
-    # Where a person was left out for faults of shape, who is missing cannot be told.
-    whole = {item["id"] for _, item in tree.items("people")} == tree.ids.get("people", frozenset())
-    complete = whole and "people" not in tree.broken
+    complete = tree.complete("people", "roles", "manages")
     for role, what in (
         ("vp", "a VP Partnerships"),
         ("ceo", "a CEO"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dealreg_registration.domain.plan_fault import Fault, join, nearest, warning
+from dealreg_registration.domain.plan_partial import unsure
 from dealreg_registration.domain.plan_tree import Item, Known, PlanTree, listing
 
 
@@ -10,15 +11,16 @@ def check_places(tree: PlanTree, known: Known) -> Iterator[Fault]:
     """All of this module's checks."""
     for path, region in tree.items("regions"):
         yield from _codes(path, region, known)
-        if not listing(region, "countries") and not listing(region, "subdivisions"):
-            yield warning(path, "empty_region", f"Region `{region['id']}` has no countries.")
+        given = listing(region, "countries") or listing(region, "subdivisions")
+        if not given and not unsure(region, "countries", "subdivisions"):
+            yield warning(path, "empty_region", f"Region `{region.get('id')}` has no countries.")
     yield from _disjoint(tree)
     for path, territory in tree.items("territories"):
         matched = territory.get("match")
         if matched:
             yield from _codes(join(path, "match"), matched, known)
             yield from _prefixed(join(path, "match"), matched, known)
-            yield from _possible(path, territory["id"], matched, tree)
+            yield from _possible(path, str(territory.get("id")), matched, tree)
     for path, partner in tree.items("partners"):
         for index, site in enumerate(listing(partner, "sites")):
             yield from _place(join(path, "sites", index), site, known)
@@ -91,7 +93,7 @@ def _disjoint(tree: PlanTree) -> Iterator[Fault]:
     countries: dict[str, str] = {}
     subdivisions: dict[str, str] = {}
     for section, name in ((countries, "countries"), (subdivisions, "subdivisions")):
-        for path, region in tree.items("regions"):
+        for path, region in tree.items("regions", "id"):
             for index, code in enumerate(listing(region, name)):
                 other = section.setdefault(code, region["id"])
                 if other != region["id"]:
@@ -101,7 +103,7 @@ def _disjoint(tree: PlanTree) -> Iterator[Fault]:
                         f"`{code}` belongs to region `{other}` already.",
                         "each place in one region",
                     )
-    for path, region in tree.items("regions"):
+    for path, region in tree.items("regions", "id"):
         for index, code in enumerate(listing(region, "subdivisions")):
             whole = countries.get(code[:2])
             place = join(path, "subdivisions", index)
@@ -128,6 +130,8 @@ def _possible(path: str, id_: str, matched: Item, tree: PlanTree) -> Iterator[Fa
             return
     regions = set(listing(matched, "regions"))
     if not regions or not regions <= tree.ids.get("regions", frozenset()):
+        return
+    if not tree.complete("regions", "id", "countries", "subdivisions"):
         return
     for name in ("subdivisions", "countries"):
         codes = listing(matched, name)

@@ -62,7 +62,7 @@ def check_ids(tree: PlanTree) -> Iterator[Fault]:
     """Every id once in its section, every target once, every product code once."""
     for section in IDENTIFIED:
         first: dict[str, str] = {}
-        for path, item in tree.items(section):
+        for path, item in tree.items(section, "id"):
             id_ = item["id"]
             if id_ in first:
                 yield Fault(
@@ -75,7 +75,7 @@ def check_ids(tree: PlanTree) -> Iterator[Fault]:
                 first[id_] = path
     for section, fields in KEYS.items():
         seen: dict[tuple[str, ...], str] = {}
-        for path, item in tree.items(section):
+        for path, item in tree.items(section, *fields):
             key = tuple(item[name] for name in fields)
             if key in seen:
                 yield Fault(
@@ -89,8 +89,8 @@ def check_ids(tree: PlanTree) -> Iterator[Fault]:
 
 
 def _codes(tree: PlanTree) -> Iterator[Fault]:
-    holder = {item["id"]: item["id"] for _, item in tree.items("product_lines")}
-    for path, line in tree.items("product_lines"):
+    holder = {item["id"]: item["id"] for _, item in tree.items("product_lines", "id")}
+    for path, line in tree.items("product_lines", "id"):
         for index, sku in enumerate(listing(line, "skus")):
             if holder.setdefault(sku, line["id"]) != line["id"]:
                 yield Fault(

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from dealreg_registration.domain.identity import external_key, name_keys
 from dealreg_registration.domain.plan_fault import Fault, join, listed, nearest, warning
+from dealreg_registration.domain.plan_partial import unsure
 from dealreg_registration.domain.plan_tree import Item, Known, PlanTree, amount, listing, window
 
 RegistrableDomain = Callable[[str], str | None]
@@ -14,8 +15,8 @@ RegistrableDomain = Callable[[str], str | None]
 def check_programme(tree: PlanTree, known: Known) -> Iterator[Fault]:
     """Time zone and currencies exist; rates are for other currencies."""
     if tree.programme is not None:
-        zone, currency = tree.programme["time_zone"], tree.programme["currency"]
-        if zone not in known.time_zones:
+        zone, currency = tree.programme.get("time_zone"), tree.programme.get("currency")
+        if zone is not None and zone not in known.time_zones:
             near = nearest(zone, known.time_zones)
             hint = f" Did you mean `{near}`?" if near else ""
             yield Fault(
@@ -24,12 +25,12 @@ def check_programme(tree: PlanTree, known: Known) -> Iterator[Fault]:
                 f"`{zone}` is no time zone.{hint}",
                 "an IANA name, such as America/New_York",
             )
-        if currency not in known.currencies:
+        if currency is not None and currency not in known.currencies:
             yield _no_currency("/programme/currency", currency)
-    for path, rate in tree.items("exchange_rates"):
+    for path, rate in tree.items("exchange_rates", "currency"):
         if rate["currency"] not in known.currencies:
             yield _no_currency(join(path, "currency"), rate["currency"])
-        elif tree.programme is not None and rate["currency"] == tree.programme["currency"]:
+        elif tree.programme is not None and rate["currency"] == tree.programme.get("currency"):
             yield Fault(
                 join(path, "currency"),
                 "rate_of_own_currency",
@@ -52,14 +53,17 @@ def check_segments(tree: PlanTree) -> Iterator[Fault]:
     """Bands stand upright and do not overlap; a gap between them is a warning."""
     for unit in ("employees", "revenue"):
         bands: list[tuple[Decimal, Decimal | None, str, str]] = []
+        both = (f"{unit}_from", f"{unit}_to")
         for path, segment in tree.items("segments"):
+            if unsure(segment, *both):
+                continue
             low, high = amount(segment.get(f"{unit}_from")), amount(segment.get(f"{unit}_to"))
             if low is None and high is None:
                 continue
             if low is not None and high is not None and high < low:
                 yield _inverted(path, f"{unit}_from", f"{unit}_to")
                 continue
-            bands.append((low or Decimal(0), high, segment["id"], path))
+            bands.append((low or Decimal(0), high, str(segment.get("id")), path))
         bands.sort(key=lambda band: (band[0], band[2]))
         for (_, high, id_, _), (low, _, other, path) in pairwise(bands):
             if high is None or low <= high:
@@ -69,7 +73,7 @@ def check_segments(tree: PlanTree) -> Iterator[Fault]:
                     f"Segments `{id_}` and `{other}` share {unit} from {low:f} on.",
                     "bands that do not overlap; both ends are included",
                 )
-            elif unit == "employees" and low > high + 1:
+            elif unit == "employees" and low > high + 1 and tree.complete("segments", *both):
                 yield warning(
                     path,
                     "segments_gap",
@@ -77,11 +81,11 @@ def check_segments(tree: PlanTree) -> Iterator[Fault]:
                 )
     for path, segment in tree.items("segments"):
         ends = ("employees_from", "employees_to", "revenue_from", "revenue_to")
-        if all(segment.get(name) is None for name in ends):
+        if all(segment.get(name) is None for name in ends) and not unsure(segment, *ends):
             yield Fault(
                 path,
                 "segment_without_band",
-                f"Segment `{segment['id']}` has no band.",
+                f"Segment `{segment.get('id')}` has no band.",
                 f"one of {listed(ends)}",
             )
 
@@ -89,7 +93,7 @@ def check_segments(tree: PlanTree) -> Iterator[Fault]:
 def check_tiers(tree: PlanTree) -> Iterator[Fault]:
     """Each rank once."""
     ranks: dict[int, str] = {}
-    for path, tier in tree.items("tiers"):
+    for path, tier in tree.items("tiers", "id", "rank"):
         other = ranks.setdefault(tier["rank"], tier["id"])
         if other != tier["id"]:
             yield Fault(
@@ -102,22 +106,29 @@ def check_tiers(tree: PlanTree) -> Iterator[Fault]:
 
 def check_assignments(tree: PlanTree) -> Iterator[Fault]:
     """Each has one holder and a window that stands upright; nobody is left without, unmentioned."""
-    ranks = {item["id"]: item["rank"] for _, item in tree.items("tiers")}
-    tier_of = {item["id"]: item["tier"] for _, item in tree.items("partners")}
+    ranks = {item["id"]: item["rank"] for _, item in tree.items("tiers", "id", "rank")}
+    tier_of = {item["id"]: item["tier"] for _, item in tree.items("partners", "id", "tier")}
     territories = tree.by_id("territories")
-    roles = {item["id"]: listing(item, "roles") for _, item in tree.items("people")}
+    roles = {
+        item["id"]: listing(item, "roles")
+        for _, item in tree.items("people", "id")
+        if not unsure(item, "roles")
+    }
     assigned: set[str] = set()
     partners: set[str] = set()
     seen: dict[tuple[str, str], list[tuple[str, Item]]] = {}
     for path, item in tree.items("assignments"):
         partner, direct = item.get("partner"), item.get("direct")
-        assigned.add(item["territory"])
-        if (partner is None) == (direct is None):
+        if (id_ := item.get("territory")) is not None:
+            assigned.add(id_)
+        if partner is not None:
+            partners.add(partner)
+        if (partner is None) == (direct is None) and not unsure(item, "partner", "direct"):
             both = "both a partner and" if partner is not None else "neither a partner nor"
             yield Fault(
                 path,
                 "assignment_holder",
-                f"Assignment `{item['id']}` names {both} a direct owner.",
+                f"Assignment `{item.get('id')}` names {both} a direct owner.",
                 "either `partner` or `direct`",
             )
         focus = item.get("focus") or {}
@@ -134,7 +145,7 @@ def check_assignments(tree: PlanTree) -> Iterator[Fault]:
                 "not_direct_owner",
                 f"`{direct}` does not have the role direct_owner.",
             )
-        territory = territories.get(item["territory"])
+        territory = territories.get(id_ or "")
         if territory is not None and territory.get("overlay") and item.get("exclusive"):
             yield warning(
                 join(path, "exclusive"),
@@ -143,7 +154,6 @@ def check_assignments(tree: PlanTree) -> Iterator[Fault]:
             )
         if partner is None:
             continue
-        partners.add(partner)
         least = ranks.get((territory or {}).get("minimum_tier") or "")
         rank = ranks.get(tier_of.get(partner, ""))
         if least is not None and rank is not None and rank > least:
@@ -152,31 +162,36 @@ def check_assignments(tree: PlanTree) -> Iterator[Fault]:
                 "tier_too_low",
                 f"`{partner}` is below the territory's minimum tier: the assignment has no effect.",
             )
-        for other, earlier in seen.setdefault((item["territory"], partner), []):
+        if id_ is None or unsure(item, "valid_from", "valid_to"):
+            continue
+        for other, earlier in seen.setdefault((id_, partner), []):
             if window(earlier).overlaps(days):
                 yield warning(
                     path,
                     "assigned_twice",
                     f"`{partner}` is assigned to this territory by {other} at the same time.",
                 )
-        seen[item["territory"], partner].append((path, item))
-    for path, territory in tree.items("territories"):
-        if territory["id"] not in assigned:
-            yield warning(
-                path, "unassigned_territory", f"Territory `{territory['id']}` has no assignment."
-            )
-    for path, item in tree.items("partners"):
-        if item["id"] not in partners:
-            yield warning(
-                path, "unassigned_partner", f"Partner `{item['id']}` is assigned nowhere."
-            )
+        seen[id_, partner].append((path, item))
+    yield from _unassigned(tree, "territories", "territory", assigned)
+    yield from _unassigned(tree, "partners", "partner", partners)
+
+
+def _unassigned(tree: PlanTree, section: str, name: str, named: set[str]) -> Iterator[Fault]:
+    """Nobody names them. Not said where an assignment's own field is wrong: it may mean them."""
+    if not tree.complete("assignments", name) or not named <= tree.ids.get(section, frozenset()):
+        return
+    said = "has no assignment" if name == "territory" else "is assigned nowhere"
+    for path, item in tree.items(section, "id"):
+        if item["id"] not in named:
+            sentence = f"{name.capitalize()} `{item['id']}` {said}."
+            yield warning(path, f"unassigned_{name}", sentence)
 
 
 def check_named_accounts(tree: PlanTree, registrable: RegistrableDomain) -> Iterator[Fault]:
     """Not more than the policy allows, each found by a key of its own."""
     limit = tree.policy["named_account_limit"]
     count = sum(1 for _, item in tree.items("named_accounts") if not item.get("excluded"))
-    if count > limit:
+    if count > limit and "named_account_limit" not in tree.doubtful_policy:
         yield Fault(
             "/named_accounts",
             "too_many_named_accounts",
@@ -185,7 +200,9 @@ def check_named_accounts(tree: PlanTree, registrable: RegistrableDomain) -> Iter
         )
     holder: dict[str, str] = {}
     for path, item in tree.items("named_accounts"):
-        keys = [external_key(x["issuer"], x["value"]) for x in listing(item, "external_ids")]
+        external = [x for x in listing(item, "external_ids") if not unsure(x)]
+        keys = [external_key(x["issuer"], x["value"]) for x in external]
+        id_ = str(item.get("id"))
         if item.get("domain"):
             domain = registrable(item["domain"])
             if domain is None:
@@ -198,52 +215,63 @@ def check_named_accounts(tree: PlanTree, registrable: RegistrableDomain) -> Iter
             else:
                 keys.append(f"domain:{domain}")
         keys += name_keys(
-            item["name"], item.get("country"), item.get("subdivision"), item.get("postal_code")
+            item.get("name", ""),
+            item.get("country"),
+            item.get("subdivision"),
+            item.get("postal_code"),
         )
-        if not keys and not item.get("domain"):
+        doubtful = unsure(item) or len(external) < len(listing(item, "external_ids"))
+        if not keys and not item.get("domain") and not doubtful:
             yield Fault(
                 path,
                 "account_without_key",
-                f"Named account `{item['id']}` cannot be recognised.",
+                f"Named account `{id_}` cannot be recognised.",
                 "a domain, an external id, or a country with subdivision or postal code",
             )
         for key in keys:
-            other = holder.setdefault(key, item["id"])
-            if other != item["id"]:
+            other = holder.setdefault(key, id_)
+            if other != id_:
                 yield Fault(
                     path,
                     "same_account_twice",
-                    f"Named account `{other}` is found by the same key as `{item['id']}`.",
+                    f"Named account `{other}` is found by the same key as `{id_}`.",
                     "each account once",
                 )
                 break
-        if not item.get("excluded") and item.get("direct_owner") is None:
+        if not item.get("excluded") and item.get("direct_owner") is None and not doubtful:
             yield warning(
                 path,
                 "no_direct_owner",
-                f"Nobody is told of claims on `{item['id']}`: no direct_owner.",
+                f"Nobody is told of claims on `{id_}`: no direct_owner.",
             )
 
 
 def check_targets(tree: PlanTree) -> Iterator[Fault]:
     """Minimum below maximum, shares that make a whole, market data for every market."""
-    for path, item in tree.items("region_targets"):
+    for path, item in tree.items("region_targets", "minimum_partners", "maximum_partners"):
         if item["minimum_partners"] > item["maximum_partners"]:
             yield _inverted(path, "minimum_partners", "maximum_partners")
-    shares = [item["partner_share"] for _, item in tree.items("segment_targets")]
-    if shares and sum(shares) != 100:
+    shares = [item["partner_share"] for _, item in tree.items("segment_targets", "partner_share")]
+    if shares and sum(shares) != 100 and tree.complete("segment_targets", "partner_share"):
         yield Fault(
             "/segment_targets",
             "shares_not_whole",
             f"The partner shares add up to {sum(shares)} per cent.",
             "100 in all",
         )
-    valued = {(item["region"], item["segment"]) for _, item in tree.items("market_data")}
-    if valued:
-        for path, region in tree.items("regions"):
+    valued = {
+        (item["region"], item["segment"])
+        for _, item in tree.items("market_data", "region", "segment")
+    }
+    known = all(
+        region in tree.ids.get("regions", ()) and segment in tree.ids.get("segments", ())
+        for region, segment in valued
+    )
+    if valued and known and tree.complete("market_data", "region", "segment"):
+        for path, region in tree.items("regions", "id"):
             without = [
                 item["id"]
-                for _, item in tree.items("segments")
+                for _, item in tree.items("segments", "id")
                 if (region["id"], item["id"]) not in valued
             ]
             if without:
@@ -258,7 +286,7 @@ def check_targets(tree: PlanTree) -> Iterator[Fault]:
 def check_policy(tree: PlanTree) -> Iterator[Fault]:
     """Weights that make a whole, deadlines in the order of the ladder."""
     weights = tree.policy["score_weights"]
-    if sum(weights.values()) != 100:
+    if "score_weights" not in tree.doubtful_policy and sum(weights.values()) != 100:
         yield Fault(
             "/policy/score_weights",
             "weights_not_whole",
@@ -266,7 +294,9 @@ def check_policy(tree: PlanTree) -> Iterator[Fault]:
             "100 in all",
         )
     ladder = tree.policy["ladder"]
-    if ladder["vp_hours"] < ladder["partner_manager_hours"]:
+    if "ladder" not in tree.doubtful_policy and (
+        ladder["vp_hours"] < ladder["partner_manager_hours"]
+    ):
         yield Fault(
             "/policy/ladder/vp_hours",
             "deadlines_out_of_order",

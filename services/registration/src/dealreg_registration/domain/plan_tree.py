@@ -1,14 +1,16 @@
 """A plan's sections as plain mappings, as its checks see them, and what the outside world knows.
 
-The checks run also on a document with faults of shape, so that its author sees all faults at once: items
-with such faults are left out, but their ids stay known, so that one mistake is not reported twice.
+The checks run also on a document with faults of shape, so that its author sees all faults at once:
+fields with such faults are left out, and nothing is concluded from their absence.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+from dealreg_registration.domain.plan_partial import Partial, Place, unsure, without
 
 Item = Mapping[str, Any]
 
@@ -31,9 +33,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class PlanTree:
-    """``sections`` hold (index in the document, item) of the well-formed items; ``ids`` the ids of all.
+    """``sections`` hold (index in the document, item) without fields of a wrong shape; ``ids`` all ids.
 
-    ``programme`` is None where it has faults; ``policy`` has every default filled in. ``broken``
+    ``programme`` is None where it is no object; ``policy`` has every default filled in. ``broken``
     sections are no lists at all: nothing can be said about what refers to them.
     """
 
@@ -46,11 +48,24 @@ class PlanTree:
     partly: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Country -> the regions that list it or one of its subdivisions."""
     broken: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
+    """Sections with an entry that is no object."""
+    doubtful_policy: frozenset[str] = frozenset()
+    """Fields of the policy with a fault of shape in them."""
 
-    def items(self, section: str) -> Iterator[tuple[str, Item]]:
-        """Each item with its JSON pointer."""
+    def items(self, section: str, *needed: str) -> Iterator[tuple[str, Item]]:
+        """Each item that has the fields ``needed``, with its JSON pointer."""
         for index, item in self.sections.get(section, ()):
-            yield f"/{section}/{index}", item
+            if not (needed and isinstance(item, Partial)) or all(name in item for name in needed):
+                yield f"/{section}/{index}", item
+
+    def complete(self, section: str, *names: str) -> bool:
+        """Whether these fields are known of every item, so that what is missing is missing."""
+        return (
+            section not in self.broken
+            and section not in self.lacking
+            and not any(unsure(item, *names) for _, item in self.sections.get(section, ()))
+        )
 
     def regions_at(self, place: str) -> frozenset[str]:
         """The regions that a country reaches into, or that a subdivision lies in."""
@@ -61,42 +76,60 @@ class PlanTree:
     def by_id(self, section: str) -> dict[str, Item]:
         """The first item of each id."""
         found: dict[str, Item] = {}
-        for _, item in self.sections.get(section, ()):
+        for _, item in self.items(section, "id"):
             found.setdefault(item["id"], item)
         return found
 
 
-def tree_of(
-    document: Mapping[str, Any], faulty: Collection[tuple[str, int | None]], known: Known
-) -> PlanTree:
-    """The tree of a document, whose items named in ``faulty`` (section, index or None) are left out."""
+def tree_of(document: Mapping[str, Any], faulty: Iterable[Place], known: Known) -> PlanTree:
+    """The tree of a document without what stands at the ``faulty`` places."""
+    inside: dict[tuple[str, int | None], list[Place]] = {}
+    broken: set[str] = set()
+    for place in faulty:
+        section = str(place[0]) if place else ""
+        if len(place) > 1 and isinstance(place[1], int):
+            inside.setdefault((section, place[1]), []).append(place[2:])
+        elif len(place) > 1:
+            inside.setdefault((section, None), []).append(place[1:])
+        else:
+            broken.add(section)
     sections: dict[str, list[tuple[int, Item]]] = {}
     ids: dict[str, frozenset[str]] = {}
     for name, value in document.items():
-        if not isinstance(value, list):
+        if not isinstance(value, list) or name in broken:
             continue
-        kept: list[tuple[int, Item]] = [
-            (index, item)
-            for index, item in enumerate(value)
-            if (name, index) not in faulty and (name, None) not in faulty and isinstance(item, dict)
-        ]
-        sections[name] = kept
+        sections[name] = list(_items(name, value, inside))
         ids[name] = frozenset(
             item["id"]
             for item in value
             if isinstance(item, dict) and isinstance(item.get("id"), str)
         )
-    policy = document.get("policy")
-    programme = document.get("programme")
-    sound = isinstance(policy, dict) and ("policy", None) not in faulty
+    single = {
+        name: without(value, inside.get((name, None), ()))
+        for name in ("programme", "policy")
+        if isinstance(value := document.get(name), dict) and name not in broken
+    }
     return PlanTree(
         sections,
         ids,
-        programme if isinstance(programme, dict) and ("programme", None) not in faulty else None,
-        _filled(known.policy, policy if sound and isinstance(policy, dict) else {}),
+        single.get("programme"),
+        _filled(known.policy, single.get("policy", {})),
         *_regions_of(sections.get("regions", ())),
-        frozenset(name for name, index in faulty if index is None),
+        frozenset(broken),
+        frozenset(
+            name for (name, _), places in inside.items() if name in sections and not all(places)
+        ),
+        frozenset(str(place[0]) for place in inside.get(("policy", None), ())),
     )
+
+
+def _items(
+    name: str, value: Sequence[Any], inside: Mapping[tuple[str, int | None], Sequence[Place]]
+) -> Iterator[tuple[int, Item]]:
+    for index, item in enumerate(value):
+        places = inside.get((name, index), ())
+        if isinstance(item, dict) and all(places):
+            yield index, without(item, places) if places else item
 
 
 def _filled(defaults: Item, given: Item) -> Item:
@@ -115,6 +148,8 @@ def _regions_of(
     whole: dict[str, set[str]] = {}
     partly: dict[str, set[str]] = {}
     for _, region in regions:
+        if "id" not in region:
+            continue
         for code in (*listing(region, "countries"), *listing(region, "subdivisions")):
             whole.setdefault(code, set()).add(region["id"])
             partly.setdefault(code[:2], set()).add(region["id"])
