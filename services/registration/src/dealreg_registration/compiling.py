@@ -7,7 +7,9 @@ module must not check it again.
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
+from dealreg_registration.domain.calendar import working_days
 from dealreg_registration.domain.identity import domain_key, external_key, name_keys
 from dealreg_registration.domain.match import TerritoryIndex
 from dealreg_registration.domain.plan import (
@@ -76,6 +78,7 @@ def compile_plan(
             vp_hours=policy.ladder.vp_hours,
         ),
         ladder=_ladder(document),
+        business_days=working_days(ZoneInfo(document.programme.time_zone)),
     )
 
 

@@ -7,10 +7,11 @@ This module must not know documents, storage or HTTP.
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from typing import Literal
 
+from dealreg_registration.domain.calendar import BusinessCalendar, working_days
 from dealreg_registration.domain.facts import Band, Facts, Location
 from dealreg_registration.domain.identity import contradicts, strength
 from dealreg_registration.domain.match import TerritoryIndex
@@ -100,6 +101,8 @@ class Plan:
     rates: Mapping[str, Decimal]
     policy: Policy
     ladder: Ladder
+    business_days: BusinessCalendar = field(default_factory=lambda: working_days(UTC))
+    """What "business days" means: working days in the programme's zone."""
 
     def region(self, place: Location) -> str | None:
         """The region of a place; None if unknown or outside every region."""
