@@ -15,8 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from dealreg_registration import tables
 from dealreg_registration.app import make_database
 from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target
-from dealreg_registration.domain.facts import Facts
+from dealreg_registration.domain.facts import Band, Facts
 from dealreg_registration.filing import Filing
+from dealreg_registration.handlers.edit_account import EditAccount
 from dealreg_registration.handlers.end_registration import EndRegistration
 from dealreg_registration.handlers.file_registration import FileRegistration
 from dealreg_registration.programme import Programme
@@ -206,3 +207,65 @@ async def test_one_request_sent_to_two_writers_acts_once_and_both_get_its_answer
     table = tables.metadata.tables["registration"]
     query = select(func.count()).select_from(table)
     assert await writers.databases[0].read(lambda conn: conn.execute(query).scalar_one()) == 11
+
+
+async def account_ids(writers: Writers, *domains: str) -> list[str]:
+    """New accounts with these domains."""
+    table = tables.metadata.tables["account_key"]
+    for domain in domains:
+        await writers.writers[0].submit(filing("acme", domain))
+    rows = await writers.databases[0].read(lambda conn: conn.execute(select(table)).all())
+    holder_of = {row.key: row.account_id for row in rows}
+    return [holder_of[f"domain:{domain}"] for domain in domains]
+
+
+async def test_of_two_edits_of_an_account_at_one_version_one_is_carried_out(
+    writers: Writers,
+) -> None:
+    """In one batch, and in two processes."""
+    [account_id] = await account_ids(writers, "edited.com")
+    staff = Actor("staff:vp", "staff")
+
+    def edit(employees: int, version: int) -> EditAccount:
+        facts = Facts(employees=Band(employees, employees))
+        return EditAccount(account_id, staff, "test", facts, version=version)
+
+    for version, second in ((1, 0), (2, 1)):
+        outcomes = await asyncio.gather(
+            writers.writers[0].submit(edit(5, version)),
+            writers.writers[second].submit(edit(6, version)),
+            return_exceptions=True,
+        )
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == [
+            "Answer",
+            "VersionConflict",
+        ]
+
+
+async def test_a_filing_that_adds_nothing_to_an_account_leaves_its_version(
+    writers: Writers,
+) -> None:
+    [account_id] = await account_ids(writers, "known.com")
+    await writers.file(1, "known.com")
+    edit = EditAccount(account_id, Actor("vp", "staff"), "test", Facts(sic="73"), version=1)
+    assert (await writers.writers[0].submit(edit)).status == 204
+
+
+async def test_two_writers_that_name_each_others_accounts_as_parents_do_not_deadlock(
+    writers: Writers,
+) -> None:
+    first, second = await account_ids(writers, "one.com", "other.com")
+    third, fourth = await account_ids(writers, "third.com", "fourth.com")
+    refused = REFUSED._value.get()
+    pairs = ((first, second), (second, first))
+    for n in range(40):
+        # The parent changes each time: only then does the database lock its row.
+        others = (third, fourth) if n % 2 else (second, first)
+        edits = [
+            EditAccount(child, Actor("vp", "staff"), "test", parent_id=parent)
+            for (child, _), parent in zip(pairs, others, strict=True)
+        ]
+        await asyncio.gather(
+            *(w.submit(edit) for w, edit in zip(writers.writers, edits, strict=True))
+        )
+    assert REFUSED._value.get() == refused

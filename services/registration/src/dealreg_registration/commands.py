@@ -56,7 +56,8 @@ SYSTEM = Actor("system", "system")
 class Target:
     """Which account a command is for: named by its id, by a registration, or by keys.
 
-    With keys the account is found or made; ``name`` and ``facts`` are then the filer's.
+    With keys the account is found or made; ``name`` and ``facts`` are then the filer's. ``parent_id`` is
+    a further account that the command reads: it is locked with the others.
     """
 
     account_id: str | None = None
@@ -65,6 +66,7 @@ class Target:
     name: str = ""
     facts: Facts = field(default_factory=Facts)
     said_by: Source = "partner"
+    parent_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Work:
     ``details`` takes the columns of a new registration that no rule looks at, by its id; ``new_rows``
     further rows by table name, ``replaced_contacts`` the contacts of a registration that replace its
     former ones, ``parents`` an account's parent account. All are written in the same transaction.
+    ``parent_keys`` are those of the account that the command's target names as parent.
     """
 
     account: Account
@@ -85,6 +88,7 @@ class Work:
     new_rows: dict[str, list[dict[str, Any]]]
     replaced_contacts: dict[str, Sequence[Mapping[str, str | None]]]
     parents: dict[str, str]
+    parent_keys: frozenset[str] = frozenset()
 
     def registration(self, registration_id: str) -> Registration:
         return self.account.registrations[registration_id]

@@ -63,7 +63,6 @@ class Loaded:
 
     account: Account
     event_version: int
-    version: int
     created_at: datetime
     parent_id: str | None = None
     is_new: bool = False
@@ -165,9 +164,9 @@ def read_accounts(
                 if row.parent_id
                 else frozenset(),
                 last_place=row.last_place,
+                version=row.version,
             ),
             event_version=row.event_version,
-            version=row.version,
             created_at=row.created_at,
             parent_id=row.parent_id,
         )

@@ -101,11 +101,11 @@ class _Rows:
             "sources": it.sources,
             "last_place": it.last_place,
             "event_version": item.event_version,
-            "version": item.version + 1,
+            "version": it.version,
             "parent_id": item.parent_id,
         }
         if item.is_new:
-            self._new(account, row | {"id": it.id, "created_at": now, "version": 1})
+            self._new(account, row | {"id": it.id, "created_at": now})
         else:
             self._changed(account, row | {"key_id": it.id})
 

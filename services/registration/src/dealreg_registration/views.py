@@ -219,9 +219,7 @@ def case_view(
     }
 
 
-def account_view(
-    account: Account, created_at: datetime, parent_id: str | None, version: int
-) -> dict[str, Any]:
+def account_view(account: Account, created_at: datetime, parent_id: str | None) -> dict[str, Any]:
     """An account, for staff."""
     return {
         "id": account.id,
@@ -230,7 +228,7 @@ def account_view(
         "facts": facts.to_json(account.facts),
         "said_by": account.sources,
         "parent_id": parent_id,
-        "version": version,
+        "version": account.version,
         "created_at": _instant(created_at),
         "active_claims": [
             {

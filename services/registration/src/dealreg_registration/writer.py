@@ -161,7 +161,7 @@ class AccountWriter:
 
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
         targets, resolutions, made = _find_accounts(conn, commands)
-        rows = store.lock_accounts(conn, {t for t in targets if t is not None} - made)
+        rows = store.lock_accounts(conn, _to_lock(commands, targets) - made)
         book, standing = self.programme.current(conn, hold=True)
         now = app_now(conn)
         if (plan := book.at(now)) is None:
@@ -261,7 +261,9 @@ class _Batch:
         if account_id not in loaded:
             loaded[account_id] = _new_account(command, account_id, self.context.now)
         account = loaded[account_id].account
-        if resolution is not None:
+        if resolution is not None and resolution.attach:
+            if account.keys:
+                account.version += 1
             account.keys |= set(resolution.attach)
         start = len(account.journal)
         settle(account, self.book, self.context.standing, self.context.now)
@@ -277,6 +279,7 @@ class _Batch:
             new_rows=self.new_rows,
             replaced_contacts=self.replaced_contacts,
             parents=self.parents,
+            parent_keys=_parent_keys(command, loaded),
         )
         try:
             return command.run(work)
@@ -318,7 +321,6 @@ def _new_account(command: Command, account_id: str, now: datetime) -> store.Load
             id=account_id, name=target.name, facts=known, sources=sources, keys=frozenset()
         ),
         event_version=0,
-        version=0,
         created_at=now,
         is_new=True,
     )
@@ -366,6 +368,17 @@ def _find_accounts(
     if not store.claim_keys(conn, wanted):
         raise Raced
     return targets, resolutions, made
+
+
+def _to_lock(commands: Sequence[Command], targets: Sequence[str | None]) -> set[str]:
+    """The commands' accounts and the parents they name: writing a parent's id locks its row too."""
+    named = {target for target in targets if target is not None}
+    return named | {c.target.parent_id for c in commands if c.target.parent_id is not None}
+
+
+def _parent_keys(command: Command, loaded: dict[str, store.Loaded]) -> frozenset[str]:
+    parent = loaded.get(command.target.parent_id or "")
+    return frozenset() if parent is None else parent.account.keys
 
 
 def _check_unchanged(

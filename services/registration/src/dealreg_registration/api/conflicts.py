@@ -93,6 +93,7 @@ def conflicts_router(
         account_id: str,
         body: JsonBody[AccountEditBody],
         principal: Decider,
+        response: Response,
     ) -> dict[str, Any]:
         """Staff's word on an account's facts counts over partners'. Open and referred claims are decided
         again; a running protection is never taken away. Needs `If-Match`."""
@@ -115,11 +116,13 @@ def conflicts_router(
                 current(),
                 body.facts.facts() if body.facts is not None else None,
                 body.parent_id,
+                views[0]["version"],
             )
         )
         [view] = await programme.read(
             database, lambda conn: reading.account_detail(conn, programme, [account_id])
         )
+        response.headers["etag"] = etag.etag(view["version"])
         return view
 
     return router

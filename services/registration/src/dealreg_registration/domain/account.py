@@ -217,7 +217,10 @@ Entry = Acted | AccountEdited | ClaimMoved | CaseMoved | Decided
 
 @dataclass(slots=True)
 class Account:
-    """One account's state: active claims, and those that ended in this unit of work."""
+    """One account's state: active claims, and those that ended in this unit of work.
+
+    ``version`` counts the changes of its own record: facts, keys, parent.
+    """
 
     id: str
     name: str
@@ -226,6 +229,7 @@ class Account:
     keys: frozenset[str]
     parent_keys: frozenset[str] = frozenset()
     last_place: int = 0
+    version: int = 1
     claims: dict[str, Claim] = field(default_factory=dict)
     registrations: dict[str, Registration] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)

@@ -71,5 +71,6 @@ def amend(
         Acted(registration.id, "amended", context.now, owner, changed=(*changed, *learned))
     )
     if learned:
+        account.version += 1
         decide_again(account, context, new_id, registration.id)
     return account.registrations[registration.id]

@@ -7,6 +7,7 @@ follows from the stamps alone (rules.md, section 4): nobody has to write it down
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from dealreg_registration.domain.account import Account, Case, CaseMoved, Claim, Deadline
 from dealreg_registration.domain.plan import Plan
@@ -46,10 +47,9 @@ def case_of(account: Account, holder: Claim) -> Case | None:
     return None
 
 
-def meet(
-    account: Account, plan: Plan, holder: Claim, contested: Claim, case_id: str, at: datetime
-) -> Claim:
-    """Two claims met: join the holding registration's case, or open it. Returns the contested claim.
+def meet(account: Account, plan: Plan, holder: Claim, contested: Claim, at: datetime) -> None:
+    """Two claims met: join the holding registration's case, or open it under the id that ``contested``
+    carries.
 
     A joining claim does not restart the clocks.
     """
@@ -58,7 +58,7 @@ def meet(
         registration = account.registrations[contested.registration_id]
         region, segment = registration.market_region, registration.market_segment
         case = Case(
-            id=case_id,
+            id=cast(str, contested.case_id),
             kind="overlap",
             state="open",
             opened_at=at,
@@ -76,9 +76,6 @@ def meet(
         step = CaseMoved(case, "joined", at, joined)
     account.cases[case.id] = case
     account.journal.append(step)
-    after = replace(contested, case_id=case.id)
-    account.claims[after.id] = after
-    return after
 
 
 def open_possible_duplicate(

@@ -79,8 +79,8 @@ def decide(
 ) -> Decision:
     """Decide every line of a filing. Call ``settle`` on the account first.
 
-    ``again`` marks open or referred claims that are decided anew after a fact was added: they are not
-    new claims, so rule 2 does not apply to them.
+    ``again`` marks an open or referred claim that is decided anew after a fact was added. It is no new
+    claim and supersedes none; if a claim that is one with it is live by now, it is that one's duplicate.
     """
     plan = context.plan
     named = plan.named(account.keys, account.parent_keys)
@@ -155,19 +155,19 @@ def _decide_line(
     ]
 
     former: Claim | None = None
-    if not again:
-        same = _same_claim(filing, line, account)
-        if same is not None and same.live:
-            trace.append(
-                Step(
-                    2,
-                    True,
-                    "You already have a live claim on this account and product line; "
-                    "it keeps its place and terms.",
-                    {"claim": same.id},
-                )
+    same = _same_claim(filing, line, account)
+    if same is not None and same.live:
+        trace.append(
+            Step(
+                2,
+                True,
+                "You already have a live claim on this account and product line; "
+                "it keeps its place and terms.",
+                {"claim": same.id},
             )
-            return LineDecision(line, "duplicate", tuple(trace), duplicate_of=same.id)
+        )
+        return LineDecision(line, "duplicate", tuple(trace), duplicate_of=same.id)
+    if not again:
         former = same
         trace.append(
             Step(

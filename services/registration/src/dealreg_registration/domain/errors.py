@@ -50,6 +50,6 @@ class NoExchangeRate(DomainError):
 
 
 class VersionConflict(DomainError):
-    """Someone else changed the registration since the caller read it."""
+    """Someone else changed the registration or account since the caller read it."""
 
     code = "version_conflict"

@@ -12,7 +12,7 @@ from dealreg_registration.domain.account import (
     Decided,
     Registration,
 )
-from dealreg_registration.domain.cases import meet
+from dealreg_registration.domain.cases import case_of, meet
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import Decision, LineDecision, decide
 from dealreg_registration.domain.errors import LineAlreadyFiled, RegistrationEnded
@@ -155,8 +155,10 @@ def decide_again(
             assignment_id=line.assignment_id,
             referred_kind=line.referred_kind,
             referred_id=line.referred_id,
+            duplicate_of=line.duplicate_of,
+            case_id=_case_id(account, line, new_id) or claim.case_id,
         )
-        _meet_holder(account, after, line, context, new_id)
+        _meet_holder(account, after, line, context)
         account.journal.append(
             Decided(
                 registration.id,
@@ -229,16 +231,22 @@ def _carry_out(
             referred_kind=line.referred_kind,
             referred_id=line.referred_id,
             duplicate_of=line.duplicate_of,
+            case_id=_case_id(account, line, new_id),
             codes=line.codes,
             ended_at=context.now if line.outcome in ("rejected", "duplicate") else None,
         )
         account.add(claim, cause, context.now, line.reasons)
-        _meet_holder(account, claim, line, context, new_id)
+        _meet_holder(account, claim, line, context)
 
 
-def _meet_holder(
-    account: Account, claim: Claim, line: LineDecision, context: Context, new_id: NewId
-) -> None:
+def _case_id(account: Account, line: LineDecision, new_id: NewId) -> str | None:
+    """The case that a contested claim joins or opens; known before the claim's step is written down."""
+    if line.holder is None:
+        return None
+    case = case_of(account, account.claims[line.holder])
+    return new_id("cnf") if case is None else case.id
+
+
+def _meet_holder(account: Account, claim: Claim, line: LineDecision, context: Context) -> None:
     if line.holder is not None:
-        holder = account.claims[line.holder]
-        meet(account, context.plan, holder, claim, new_id("cnf"), context.now)
+        meet(account, context.plan, account.claims[line.holder], claim, context.now)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dealreg_registration.commands import Actor, Answer, Target, Work
 from dealreg_registration.domain.account import AccountEdited
+from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.domain.facts import Facts, changed_facts, merge
 from dealreg_registration.domain.filing import decide_again
 from dealreg_shared.ids import new_id
@@ -11,23 +12,28 @@ from dealreg_shared.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class EditAccount:
-    """The command. None leaves a thing as it is."""
+    """The command. None leaves a thing as it is; ``version`` is the account's as the caller saw it."""
 
     account_id: str
     actor: Actor
     correlation_id: str
     facts: Facts | None = None
     parent_id: str | None = None
+    version: int | None = None
     idempotency: None = None
 
     @property
     def target(self) -> Target:
-        return Target(account_id=self.account_id)
+        return Target(account_id=self.account_id, parent_id=self.parent_id)
 
     def run(self, work: Work) -> Answer:
         account, before = work.account, work.account.facts
+        if self.version is not None and self.version != account.version:
+            raise VersionConflict("The account changed since you read it.")
+        account.version += 1
         if self.parent_id is not None:
             work.parents[account.id] = self.parent_id
+            account.parent_keys = work.parent_keys
         if self.facts is not None:
             account.facts, account.sources, _ = merge(
                 before, self.facts, by="staff", sources=account.sources
@@ -40,6 +46,6 @@ class EditAccount:
                 self.parent_id,
             )
         )
-        if self.facts is not None:
+        if self.facts is not None or self.parent_id is not None:
             decide_again(account, work.context, new_id, amended=None)
         return Answer(204, b"")

@@ -82,6 +82,7 @@ class FileRegistration:
             sources=account.sources,
         )
         if account.facts != before:
+            account.version += 1
             refiled = {
                 claim.id
                 for claim in account.active()

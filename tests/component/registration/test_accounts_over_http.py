@@ -1,0 +1,79 @@
+"""Accounts corrected by staff: versions, parents, and what follows for claims."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from dealreg_registration import tables
+from tests.factories.registration_service import PLAN, RegistrationApi, registration_api
+
+GROUP = PLAN | {
+    "territories": [
+        *PLAN["territories"],
+        {"id": "named", "name": "Named", "match": {"accounts": ["group"]}},
+    ],
+    "assignments": [
+        *PLAN["assignments"],
+        {"id": "named-acme", "territory": "named", "partner": "acme"},
+    ],
+    "named_accounts": [
+        {"id": "group", "name": "Group", "domain": "group.fr", "partner": "acme"},
+    ],
+}
+
+
+async def account_with(api: RegistrationApi, domain: str) -> dict[str, Any]:
+    [found] = (await api.get("admin", f"/v1/accounts?key=domain:{domain}")).json()["items"]
+    account: dict[str, Any] = found
+    return account
+
+
+async def edit(api: RegistrationApi, account: dict[str, Any], body: dict[str, Any]) -> Any:
+    return await api.client.patch(
+        f"/v1/accounts/{account['id']}",
+        headers=api.headers("admin", if_match=f'"v{account["version"]}"'),
+        json=body,
+    )
+
+
+async def test_an_edit_answers_with_the_new_version_and_filings_leave_it(
+    any_api: RegistrationApi,
+) -> None:
+    await any_api.filed("acme")
+    account = await account_with(any_api, "customer.com")
+    await any_api.filed("techstart")
+    edited = await edit(any_api, account, {"facts": {"employees": 50}})
+    assert (edited.status_code, edited.headers["etag"]) == (200, '"v2"')
+    stale = await edit(any_api, account, {"facts": {"employees": 60}})
+    assert (stale.status_code, stale.headers["etag"]) == (412, '"v2"')
+
+
+async def test_a_named_parent_decides_open_and_referred_claims_again(tmp_path: Any) -> None:
+    async with registration_api(tmp_path, plan=GROUP) as api:
+        french = {"country": "FR"}
+        await api.filed("globalsys", account=french | {"domain": "group.fr"})
+        mine = await api.filed("acme", account=french | {"domain": "daughter.fr"})
+        assert mine["claims"][0]["outcome"] == "open"
+        parent = await account_with(api, "group.fr")
+
+        edited = await edit(
+            api, await account_with(api, "daughter.fr"), {"parent_id": parent["id"]}
+        )
+
+        assert edited.status_code == 200, edited.text
+        view = (await api.get("admin", f"/v1/registrations/{mine['id']}")).json()
+        assert view["claims"][0]["state"] == "protected"
+        assert view["claims"][0]["territory"] == "named"
+        amended = (await api.events())[-1]
+        assert amended["type"] == "dealreg.registration.amended.v1"
+        assert amended["data"]["claims"][0]["outcome"] == "protected"
+
+
+async def test_the_audit_row_of_a_contested_claim_names_its_case(api: RegistrationApi) -> None:
+    await api.filed("acme")
+    await api.filed("techstart")
+    audit = tables.metadata.tables["audit"]
+    query = select(audit.c.detail).where(audit.c.action == "claim.contested")
+    detail = await api.database.read(lambda conn: conn.execute(query).scalar_one())
+    [case] = (await api.get("admin", "/v1/conflicts")).json()["items"]
+    assert detail["conflict"] == case["id"]
