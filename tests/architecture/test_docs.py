@@ -142,6 +142,21 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert broken == []
 
 
+def test_sections_of_the_rules_that_the_code_cites_exist() -> None:
+    text = (DOCS / "rules.md").read_text(encoding="utf-8")
+    sections = set(re.findall(r"^## (\d)\. ", text, flags=re.MULTILINE))
+    cited = {
+        number
+        for folder in ("services", "shared", "deploy")
+        for path in (ROOT / folder).rglob("*.py")
+        for number in re.findall(r"rules\.md,?\s+sections? (\d)", path.read_text(encoding="utf-8"))
+    }
+
+    assert len(text.splitlines()) <= 200
+    assert sections == set("1234567")
+    assert {"2", "4", "5", "6"} <= cited <= sections
+
+
 def test_decisions_are_short_numbered_and_listed() -> None:
     index = (DOCS / "decisions/README.md").read_text(encoding="utf-8")
 
