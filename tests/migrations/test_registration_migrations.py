@@ -1,13 +1,14 @@
 """Registration's migrations: up, down and up again, and what they make is what the code expects."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
 from dealreg_registration.tables import metadata
 from dealreg_shared.db import Database
@@ -51,3 +52,38 @@ async def test_up_down_and_up_again(database: Database) -> None:
     await migrate(database, PACKAGE, "0001")
     await migrate(database, PACKAGE)
     assert await database.read(differences) == []
+
+
+async def test_accounts_that_were_there_before_are_swept_in_time(database: Database) -> None:
+    """Revision 0003 computes when time next changes each of them."""
+    await migrate(database, PACKAGE, "0002")
+
+    def fill(conn: Connection) -> None:
+        at, until = "2026-03-02 09:00:00.000000Z", "2026-05-31 09:00:00.000000Z"
+        conn.exec_driver_sql(
+            "INSERT INTO account (id, name, facts, sources, last_place, event_version, version,"
+            f" created_at) VALUES ('acc_1', 'One', '{{}}', '{{}}', 1, 0, 1, '{at}')"
+        )
+        conn.exec_driver_sql(
+            "INSERT INTO registration (id, account_id, partner_id, filed_by, filed_at, account_name,"
+            " amount, currency, amount_base, close_date, deal_type, place_of_use, tags, evidence,"
+            " owner, receipt_number, plan_number, last_activity_at, version) VALUES ('reg_1',"
+            f" 'acc_1', 'a', 'partner', '{at}', 'One', '1', 'USD', '1', '2026-12-31', 'new', '[]',"
+            f" '[]', '[]', '[]', 'r', 1, '{at}', 1)"
+        )
+        for number, state, end in (
+            (1, "protected", until),
+            (2, "expired", at),
+        ):
+            conn.exec_driver_sql(
+                "INSERT INTO claim (id, registration_id, account_id, partner_id, product_line, place,"
+                " outcome, state, decided_at, plan_number, protected_from, protected_until, codes,"
+                f" reasons) VALUES ('clm_{number}', 'reg_1', 'acc_1', 'a', 'line', {number},"
+                f" 'protected', '{state}', '{at}', 1, '{at}', '{end}', '[]', '[]')"
+            )
+
+    await database.write(fill)
+    await migrate(database, PACKAGE)
+    account = metadata.tables["account"]
+    due = await database.read(lambda conn: conn.execute(select(account.c.next_due_at)).scalar_one())
+    assert due == datetime(2026, 5, 31, 9, tzinfo=UTC)

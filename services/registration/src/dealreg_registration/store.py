@@ -65,6 +65,7 @@ class Loaded:
     event_version: int
     created_at: datetime
     parent_id: str | None = None
+    next_due_at: datetime | None = None
     is_new: bool = False
     registrations: dict[str, Registration] | None = None
     cases: dict[str, Case] | None = None
@@ -286,21 +287,35 @@ def case_from(row: Row[Any], claim_ids: Iterable[str]) -> Case:
 def due_accounts(
     conn: Connection, now: datetime, released: Mapping[str, datetime], limit: int
 ) -> list[str]:
-    """Accounts on which a protection is over and no sweep has said so, the longest overdue first.
+    """Accounts on which something is due and no sweep has carried it out, the longest overdue first.
 
-    ``released`` names partners whose suspension has ended their protections, and since when.
+    ``released`` names partners whose suspension has ended their protections, and since when: their
+    accounts are not marked when they are suspended, so they come last, by their claims.
     """
-    over = claim.c.protected_until <= now
-    for partner_id, since in sorted(released.items()):
-        over = or_(over, (claim.c.partner_id == partner_id) & (claim.c.protected_from < since))
-    rows = conn.execute(
-        select(claim.c.account_id, func.min(claim.c.protected_until).label("due"))
-        .where(text("claim.state IN ('protected', 'extended')"), over)
-        .group_by(claim.c.account_id)
-        .order_by("due", claim.c.account_id)
-        .limit(limit)
+    due = list(
+        conn.execute(
+            select(account.c.id)
+            .where(account.c.next_due_at <= now)
+            .order_by(account.c.next_due_at, account.c.id)
+            .limit(limit)
+        ).scalars()
     )
-    return [row.account_id for row in rows]
+    if not released or len(due) == limit:
+        return due
+    over = or_(
+        *(
+            (claim.c.partner_id == partner_id) & (claim.c.protected_from < since)
+            for partner_id, since in sorted(released.items())
+        )
+    )
+    found = conn.execute(
+        select(claim.c.account_id)
+        .where(text("claim.state IN ('protected', 'extended')"), over)
+        .distinct()
+        .order_by(claim.c.account_id)
+        .limit(limit)
+    ).scalars()
+    return list(dict.fromkeys([*due, *found]))[:limit]
 
 
 def account_of(conn: Connection, registration_ids: Collection[str]) -> dict[str, str]:

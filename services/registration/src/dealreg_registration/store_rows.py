@@ -103,6 +103,7 @@ class _Rows:
             "event_version": item.event_version,
             "version": it.version,
             "parent_id": item.parent_id,
+            "next_due_at": item.next_due_at,
         }
         if item.is_new:
             self._new(account, row | {"id": it.id, "created_at": now})

@@ -23,6 +23,7 @@ from dealreg_shared.db import JsonText, UtcDateTime
 
 _HOLDS = text("state IN ('protected', 'extended')")
 _ACTIVE = text("state IN ('protected', 'extended', 'contested', 'open', 'referred')")
+_IS_DUE = text("next_due_at IS NOT NULL")
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -38,6 +39,14 @@ account = Table(
     Column("event_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # When time next changes the account, written whenever the account is: the sweep goes by it.
+    Column("next_due_at", UtcDateTime),
+    Index(
+        "ix_account_next_due_at",
+        "next_due_at",
+        postgresql_where=_IS_DUE,
+        sqlite_where=_IS_DUE,
+    ),
 )
 
 account_key = Table(
@@ -127,7 +136,7 @@ claim = Table(
         sqlite_where=_HOLDS,
     ),
     Index("ix_claim_active", "account_id", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
-    Index("ix_claim_due", "protected_until", postgresql_where=_HOLDS, sqlite_where=_HOLDS),
+    Index("ix_claim_holding", "partner_id", postgresql_where=_HOLDS, sqlite_where=_HOLDS),
 )
 
 conflict = Table(

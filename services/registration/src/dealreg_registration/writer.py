@@ -25,7 +25,7 @@ from dealreg_registration.domain.errors import DomainError, NoPlanInForce, Regis
 from dealreg_registration.domain.facts import Facts, merge
 from dealreg_registration.domain.identity import Resolution, resolve
 from dealreg_registration.domain.plan import PlanBook
-from dealreg_registration.domain.settle import settle
+from dealreg_registration.domain.settle import next_due, settle
 from dealreg_registration.events import events_for
 from dealreg_registration.journal import audit_rows
 from dealreg_registration.metadata import metadata
@@ -229,6 +229,7 @@ class AccountWriter:
             )
             item.event_version += len(outgoing)
             item.parent_id = batch.parents.get(item.account.id, item.parent_id)
+            item.next_due_at = next_due(item.account, batch.book, batch.context.standing)
         further = [(metadata.tables[name], rows) for name, rows in batch.new_rows.items()]
         further += [(self._audit, batch.audit), (self._outbox.tables.outbox, events)]
         store_rows.write_accounts(conn, touched, batch.details, further, now)

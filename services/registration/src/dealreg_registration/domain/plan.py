@@ -217,6 +217,8 @@ class Standing:
 
     def releases(self, partner_id: str, after: datetime, until: datetime) -> datetime | None:
         """The first instant in (after, until] at which this partner's protections end."""
+        if partner_id not in self._periods:
+            return None
         instants = self._effective_releases(partner_id)
         return min((instant for instant in instants if after < instant <= until), default=None)
 

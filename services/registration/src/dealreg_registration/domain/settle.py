@@ -1,127 +1,28 @@
-"""Settle first: expire what is over, then promote standby, at the very instant it ended.
+"""Settle first: carry out what time has done, each step at the very instant it was due.
 
 Runs before every command on an account and in every read, so that no answer depends on when a sweep ran
-(rules.md, section 2). Pure: the same account, plans and instant give the same steps.
+(rules.md, section 2). Pure: the same account, plans and instant give the same steps, in one go or many.
 """
 
 from datetime import datetime
-from typing import Literal, NamedTuple
 
-from dealreg_registration.domain.account import Account, Claim, Decided
-from dealreg_registration.domain.cases import close_settled
-from dealreg_registration.domain.coverage import covers, target_for
-from dealreg_registration.domain.inputs import describe
-from dealreg_registration.domain.plan import PlanBook, Standing, window
+from dealreg_registration.domain.account import Account
+from dealreg_registration.domain.due import Provider, Timeline, first_due
+from dealreg_registration.domain.plan import PlanBook, Standing
+from dealreg_registration.domain.term import releases, terms_over
 
-Cause = Literal["term_over", "partner_suspended"]
-
-
-class _End(NamedTuple):
-    at: datetime
-    place: int
-    claim: Claim
-    cause: Cause
+PROVIDERS: tuple[Provider, ...] = (terms_over, releases)
+"""Everything that time alone does to an account."""
 
 
 def settle(account: Account, book: PlanBook, standing: Standing, now: datetime) -> None:
-    """Bring the account to ``now``: every end in order of its instant, then of its place."""
-    while (end := _next_end(account, standing, now)) is not None:
-        account.move(
-            end.claim,
-            end.cause,
-            end.at,
-            state="expired" if end.cause == "term_over" else "revoked",
-            ended_at=end.at,
-        )
-        after_end(account, book, standing, end.claim.product_line, end.at)
+    """Bring the account to ``now``: every step due, in order of its instant, then of its place."""
+    timeline = Timeline(book, standing)
+    while (due := first_due(account, timeline, PROVIDERS)) is not None and due.at <= now:
+        due.step(account, due.claim, timeline, due.at)
 
 
-def _next_end(account: Account, standing: Standing, now: datetime) -> _End | None:
-    ends: list[_End] = []
-    for claim in account.claims.values():
-        if not claim.holds or claim.protected_from is None or claim.protected_until is None:
-            continue
-        if claim.protected_until <= now:
-            ends.append(_End(claim.protected_until, claim.place, claim, "term_over"))
-        release = standing.releases(claim.partner_id, claim.protected_from, now)
-        if release is not None and release < claim.protected_until:
-            ends.append(_End(release, claim.place, claim, "partner_suspended"))
-    return min(ends, key=lambda end: (end.at, end.place), default=None)
-
-
-def after_end(
-    account: Account, book: PlanBook, standing: Standing, product_line: str, at: datetime
-) -> None:
-    """What follows when a line falls free at ``at``: promotion of standby, or its end; cases close."""
-    plan = book.at(at)
-    if plan is not None and plan.policy.standby == "promote":
-        _promote(account, book, standing, product_line, at)
-    else:
-        for waiting in account.standby(product_line):
-            account.move(
-                waiting,
-                "standby_off",
-                at,
-                ("The protection before yours ended; this plan promotes no standby claims.",),
-                state="closed",
-            )
-    close_settled(account, at)
-
-
-def _promote(
-    account: Account, book: PlanBook, standing: Standing, product_line: str, at: datetime
-) -> None:
-    """The oldest standby claim that is active and in territory under the plan then in force."""
-    plan = book.at(at)
-    if plan is None:
-        return
-    named = plan.named(account.keys, account.parent_keys)
-    for waiting in account.standby(product_line):
-        partner = plan.partners.get(waiting.partner_id)
-        registration = account.registrations[waiting.registration_id]
-        if partner is None or not standing.active(partner.id, at):
-            continue
-        target = target_for(
-            plan, account.facts, registration.place_of_use, named, product_line, registration.tags
-        )
-        coverage = covers(plan, standing, target, at)
-        mine = coverage.standing_of(partner.id)
-        uncovered = not coverage.covering and coverage.direct is None
-        if mine is None and not (uncovered and plan.policy.protect_open):
-            continue
-        inputs = describe(registration, [product_line], account, at)
-        start, end = window(partner, at)
-        sentence = (
-            "The earlier protection ended and yours was next: you are protected for "
-            f"{partner.protection_days} days, until {end:%Y-%m-%d %H:%M} UTC."
-        )
-        promoted = account.move(
-            waiting,
-            "former_ended",
-            at,
-            (sentence,),
-            state="protected",
-            decided_at=at,
-            plan_number=plan.number,
-            protected_from=start,
-            protected_until=end,
-            territory_id=mine.territory.id if mine else None,
-            assignment_id=mine.assignment.id if mine else None,
-        )
-        account.journal.append(
-            Decided(
-                registration.id,
-                at,
-                "promotion",
-                plan.number,
-                inputs,
-                {
-                    "claim": promoted.id,
-                    "outcome": "protected",
-                    "from": start.isoformat(),
-                    "until": end.isoformat(),
-                    "sentence": sentence,
-                },
-            )
-        )
-        return
+def next_due(account: Account, book: PlanBook, standing: Standing) -> datetime | None:
+    """When time will next change a settled account, by what is known now; None if it will not."""
+    due = first_due(account, Timeline(book, standing), PROVIDERS)
+    return None if due is None else due.at
