@@ -9,6 +9,7 @@ from uuid import UUID
 
 from dealreg_coverage.compiling import compile_plan
 from dealreg_coverage.domain.plan import Plan
+from dealreg_shared.contracts import conflict as conflict_contract
 from dealreg_shared.contracts import plan as plan_contract
 from dealreg_shared.contracts import registration as contract
 from dealreg_shared.contracts.base import EventData, Market, Money
@@ -262,7 +263,7 @@ class Log:
         return self.add(
             "conflict.opened",
             account,
-            contract.ConflictOpened(
+            conflict_contract.ConflictOpened(
                 conflict_id="cnf_1",
                 kind=kind,
                 account_id=account,

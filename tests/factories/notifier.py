@@ -10,6 +10,13 @@ from dealreg_shared.bus.headers import event_headers, tombstone_headers
 from dealreg_shared.bus.port import Bus, Message
 from dealreg_shared.contracts.base import EventData, Market, Money
 from dealreg_shared.contracts.catalogue import ACCESS, CATALOGUE, PEOPLE, encode
+from dealreg_shared.contracts.conflict import (
+    ConflictClaim,
+    ConflictClosed,
+    ConflictJoined,
+    ConflictOpened,
+    Deadline,
+)
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.people import AccessKeyUpdated, PersonUpdated, Role
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
@@ -18,11 +25,6 @@ from dealreg_shared.contracts.registration import (
     ClaimChanged,
     ClaimDecided,
     ClaimState,
-    ConflictClaim,
-    ConflictClosed,
-    ConflictJoined,
-    ConflictOpened,
-    Deadline,
     Owner,
     RegistrationEnded,
     RegistrationFiled,

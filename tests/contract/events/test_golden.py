@@ -55,9 +55,22 @@ def test_a_golden_event_is_read_and_written_as_it_was(name: str) -> None:
 
     event = decode(raw(document))
 
-    assert json.loads(encode(event)) == document or name not in NEWEST
+    assert _as_golden(json.loads(encode(event)), document) == document or name not in NEWEST
     assert isinstance(event.data, CATALOGUE[event.type].model)
     assert decode(encode(event)) == event
+
+
+def _as_golden(written: Any, read: Any) -> Any:
+    """What was written, without fields that came after the golden event and have their default."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        return {
+            name: _as_golden(value, read.get(name))
+            for name, value in written.items()
+            if name in read or value not in (None, [])
+        }
+    if isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
+        return [_as_golden(*pair) for pair in zip(written, read, strict=True)]
+    return written
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

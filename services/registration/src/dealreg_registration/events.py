@@ -19,6 +19,7 @@ from dealreg_registration.domain.account import (
     Registration,
 )
 from dealreg_registration.domain.plan import Plan
+from dealreg_shared.contracts import conflict as conflict_contract
 from dealreg_shared.contracts import registration as contract
 from dealreg_shared.contracts.base import EventData, Market, Money
 from dealreg_shared.outbox import Outgoing
@@ -214,7 +215,7 @@ def _case(account: Account, entry: CaseMoved) -> tuple[str, str, EventData]:
         return (
             "dealreg.conflict.opened.v1",
             case.id,
-            contract.ConflictOpened(
+            conflict_contract.ConflictOpened(
                 conflict_id=case.id,
                 kind=case.kind,
                 account_id=account.id,
@@ -224,7 +225,7 @@ def _case(account: Account, entry: CaseMoved) -> tuple[str, str, EventData]:
                 opened_at=case.opened_at,
                 generation=case.generation,
                 deadlines=tuple(
-                    contract.Deadline(
+                    conflict_contract.Deadline(
                         level=d.level, role=d.role, person_id=d.person_id, due_at=d.due_at
                     )
                     for d in case.deadlines
@@ -236,7 +237,7 @@ def _case(account: Account, entry: CaseMoved) -> tuple[str, str, EventData]:
         return (
             "dealreg.conflict.joined.v1",
             case.id,
-            contract.ConflictJoined(
+            conflict_contract.ConflictJoined(
                 conflict_id=case.id,
                 account_id=account.id,
                 claims=_conflict_claims(account, entry.joined),
@@ -246,7 +247,7 @@ def _case(account: Account, entry: CaseMoved) -> tuple[str, str, EventData]:
     return (
         "dealreg.conflict.closed.v1",
         case.id,
-        contract.ConflictClosed(
+        conflict_contract.ConflictClosed(
             conflict_id=case.id,
             account_id=account.id,
             kind=case.kind,
@@ -259,12 +260,12 @@ def _case(account: Account, entry: CaseMoved) -> tuple[str, str, EventData]:
 
 def _conflict_claims(
     account: Account, claim_ids: Sequence[str]
-) -> tuple[contract.ConflictClaim, ...]:
+) -> tuple[conflict_contract.ConflictClaim, ...]:
     claims: list[Claim] = sorted(
         (account.claims[claim_id] for claim_id in claim_ids), key=lambda claim: claim.place
     )
     return tuple(
-        contract.ConflictClaim(
+        conflict_contract.ConflictClaim(
             claim_id=claim.id,
             registration_id=claim.registration_id,
             partner_id=claim.partner_id,

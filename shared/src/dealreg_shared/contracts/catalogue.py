@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dealreg_shared.contracts import coverage, escalation, people, plan, registration
+from dealreg_shared.contracts import conflict, coverage, escalation, people, plan, registration
 from dealreg_shared.contracts.base import EventData
 from dealreg_shared.contracts.envelope import Event
 
@@ -95,20 +95,41 @@ CATALOGUE: Mapping[str, EventType] = {
             claim__expired=(registration.ClaimChanged, "A claim's protection ended by time."),
             claim__promoted=(
                 registration.ClaimChanged,
-                "A standby claim became the protected one.",
+                "A claim became the protected one: next in line, or by a ruling.",
             ),
-            claim__closed=(registration.ClaimChanged, "A standby claim was closed."),
+            claim__closed=(registration.ClaimChanged, "A standby or open claim was closed."),
             claim__superseded=(
                 registration.ClaimChanged,
                 "The partner filed the same claim again; the newer one counts.",
             ),
             claim__revoked=(
                 registration.ClaimChanged,
-                "A claim was released because its partner is suspended.",
+                "A protection was taken back: its partner is suspended, or by a ruling.",
             ),
-            conflict__opened=(registration.ConflictOpened, "A case was opened."),
-            conflict__joined=(registration.ConflictJoined, "A further claim joined an open case."),
-            conflict__closed=(registration.ConflictClosed, "A case ended."),
+            claim__restored=(
+                registration.ClaimChanged,
+                "A ruling took an ended claim back to life without protecting it.",
+            ),
+            registration__corrected=(
+                registration.RegistrationCorrected,
+                "A ruling corrected a deal's recorded result.",
+            ),
+            conflict__opened=(conflict.ConflictOpened, "A case was opened."),
+            conflict__joined=(conflict.ConflictJoined, "A further claim joined an open case."),
+            conflict__taken=(conflict.ConflictTaken, "A person took a case on a level."),
+            conflict__reviewed=(
+                conflict.ConflictReviewed,
+                "A person passed a case up, with a recommendation.",
+            ),
+            conflict__asked=(conflict.ConflictAsked, "A party of a case is asked something."),
+            conflict__paused=(conflict.ConflictPaused, "A case's clock stands."),
+            conflict__resumed=(conflict.ConflictResumed, "A case's clock runs again."),
+            conflict__commented=(
+                conflict.ConflictCommented,
+                "A comment or an answer was added to a case.",
+            ),
+            conflict__decided=(conflict.ConflictDecided, "A person ruled on a case."),
+            conflict__closed=(conflict.ConflictClosed, "A case ended."),
         ),
         *_types(
             PLAN,

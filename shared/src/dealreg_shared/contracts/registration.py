@@ -1,4 +1,4 @@
-"""Events that registration emits about registrations, claims and conflicts.
+"""Events that registration emits about registrations and claims; ``conflict.py`` has those about cases.
 
 Topic ``dealreg.registration``, key = account id: all that happens on one account is in one order.
 Claims are referred to by id; a person is never named. Sentences in ``reasons`` are fit for the partner
@@ -28,10 +28,6 @@ ClaimState = Literal[
     "closed",
     "revoked",
     "transferred",
-]
-
-ConflictKind = Literal[
-    "overlap", "possible_duplicate", "direct_engagement", "contradiction", "appeal"
 ]
 
 
@@ -162,54 +158,21 @@ class ClaimChanged(RegistrationFact):
     protected_until: Instant | None = None
 
 
-class Deadline(Contract):
-    """One rung of the ladder, stamped when the conflict opens. The last level has no deadline."""
+class RegistrationCorrected(RegistrationFact):
+    """A ruling corrected a deal's recorded result: the earlier won or lost event no longer counts.
 
-    level: Annotated[int, Field(ge=1, le=3)]
-    role: Literal["partner_manager", "vp", "ceo"]
-    person_id: str | None
-    due_at: Instant | None
+    ``to_result`` null: there is no result any more. ``claims`` lists those whose state changed with it.
+    """
 
-
-class ConflictClaim(Contract):
-    claim_id: str
-    registration_id: str
-    partner_id: str
-    product_line: str
-    place: int
-    state: ClaimState
-
-
-class ConflictOpened(EventData):
-    """A case was opened. ``claims`` are in true order; the first holds the line."""
-
+    at: Instant
+    amount_base: DecimalString
+    filed_at: Instant
     conflict_id: str
-    kind: ConflictKind
-    account_id: str
-    account_name: str
-    market: Market
-    plan_number: int
-    opened_at: Instant
-    generation: Annotated[int, Field(ge=1)]
-    deadlines: tuple[Deadline, ...]
-    claims: tuple[ConflictClaim, ...]
-
-
-class ConflictJoined(EventData):
-    """One more claim met the same holding registration. The clocks do not restart."""
-
-    conflict_id: str
-    account_id: str
-    claims: tuple[ConflictClaim, ...]
-    joined_at: Instant
-
-
-class ConflictClosed(EventData):
-    """The case ended; its timers are void."""
-
-    conflict_id: str
-    account_id: str
-    kind: ConflictKind
-    state: Literal["withdrawn", "decided"]
-    closed_at: Instant
-    level: Annotated[int, Field(ge=1, le=3, description="Level at the instant of closing")]
+    from_result: Literal["won", "lost"]
+    from_result_at: Instant
+    to_result: Literal["won", "lost"] | None
+    protected: Annotated[
+        bool, Field(description="Whether one of its claims was protected at the earlier result")
+    ]
+    claims: tuple[ClaimChange, ...] = ()
+    credit: Credit | None = None

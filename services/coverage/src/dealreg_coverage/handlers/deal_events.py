@@ -17,10 +17,10 @@ from dealreg_coverage.domain.sums import Sums, cents
 from dealreg_coverage.handlers.assess import assess_market
 from dealreg_coverage.handlers.desk import Cause, Desk
 from dealreg_shared.contracts.base import Market
+from dealreg_shared.contracts.conflict import ConflictOpened
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.registration import (
     ClaimChanged,
-    ConflictOpened,
     RegistrationEnded,
     RegistrationFact,
     RegistrationFiled,

@@ -16,9 +16,9 @@ from dealreg_notifier.handlers import ladder
 from dealreg_notifier.notices import Desk, Draft, partner
 from dealreg_notifier.tables import Fields
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.contracts.conflict import ConflictClaim
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.escalation import EscalationEnded
-from dealreg_shared.contracts.registration import ConflictClaim
 from dealreg_shared.db import app_now
 from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger
