@@ -10,7 +10,7 @@ from dealreg_registration.domain.errors import NothingToEnd, ResultAlreadyRecord
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.domain.owner import owner_for
 from dealreg_registration.domain.plan import PlanBook
-from dealreg_registration.domain.promotion import after_end
+from dealreg_registration.domain.freed import after_end
 
 
 def withdraw(

@@ -1,43 +1,29 @@
-"""What follows when a product line falls free: standby is promoted, or ended where the plan says so.
+"""Which standby claim is next when a line falls free. A decision too: pure, kept, and replayed."""
 
-Pure: the same account, plans and instant give the same steps.
-"""
-
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from dealreg_registration.domain.account import Account, Decided
-from dealreg_registration.domain.cases import close_settled
-from dealreg_registration.domain.coverage import covers, target_for
-from dealreg_registration.domain.inputs import describe
-from dealreg_registration.domain.plan import PlanBook, Standing, window
-
-
-def after_end(
-    account: Account, book: PlanBook, standing: Standing, product_line: str, at: datetime
-) -> None:
-    """What follows when a line falls free at ``at``: promotion of standby, or its end; cases close."""
-    plan = book.at(at)
-    if plan is not None and plan.policy.standby == "promote":
-        _promote(account, book, standing, product_line, at)
-    else:
-        for waiting in account.standby(product_line):
-            account.move(
-                waiting,
-                "standby_off",
-                at,
-                ("The protection before yours ended; this plan promotes no standby claims.",),
-                state="closed",
-            )
-    close_settled(account, at)
+from dealreg_registration.domain.account import Account, Claim
+from dealreg_registration.domain.coverage import Cover, covers, target_for
+from dealreg_registration.domain.plan import Plan, Standing, window
 
 
-def _promote(
-    account: Account, book: PlanBook, standing: Standing, product_line: str, at: datetime
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """``cover`` is the assignment by which the partner is in territory; None on an open account."""
+
+    claim: Claim
+    protected_from: datetime
+    protected_until: datetime
+    cover: Cover | None
+    sentence: str
+
+
+def next_in_line(
+    account: Account, plan: Plan, standing: Standing, product_line: str, at: datetime
+) -> Promotion | None:
     """The oldest standby claim that is active and in territory under the plan then in force."""
-    plan = book.at(at)
-    if plan is None:
-        return
     named = plan.named(account.keys, account.parent_keys)
     for waiting in account.standby(product_line):
         partner = plan.partners.get(waiting.partner_id)
@@ -52,39 +38,29 @@ def _promote(
         uncovered = not coverage.covering and coverage.direct is None
         if mine is None and not (uncovered and plan.policy.protect_open):
             continue
-        inputs = describe(registration, [product_line], account, at)
         start, end = window(partner, at)
-        sentence = (
-            "The earlier protection ended and yours was next: you are protected for "
-            f"{partner.protection_days} days, until {end:%Y-%m-%d %H:%M} UTC."
-        )
-        promoted = account.move(
+        return Promotion(
             waiting,
-            "former_ended",
-            at,
-            (sentence,),
-            state="protected",
-            decided_at=at,
-            plan_number=plan.number,
-            protected_from=start,
-            protected_until=end,
-            territory_id=mine.territory.id if mine else None,
-            assignment_id=mine.assignment.id if mine else None,
+            start,
+            end,
+            mine,
+            "The earlier protection ended and yours was next: you are protected for "
+            f"{partner.protection_days} days, until {end:%Y-%m-%d %H:%M} UTC.",
         )
-        account.journal.append(
-            Decided(
-                registration.id,
-                at,
-                "promotion",
-                plan.number,
-                inputs,
-                {
-                    "claim": promoted.id,
-                    "outcome": "protected",
-                    "from": start.isoformat(),
-                    "until": end.isoformat(),
-                    "sentence": sentence,
-                },
-            )
-        )
-        return
+    return None
+
+
+def describe_promotion(promotion: Promotion, plan_number: int, rule_book: str) -> dict[str, Any]:
+    """The result as it is kept."""
+    cover = promotion.cover
+    return {
+        "rule_book": rule_book,
+        "plan": plan_number,
+        "claim": promotion.claim.id,
+        "outcome": "protected",
+        "from": promotion.protected_from.isoformat().replace("+00:00", "Z"),
+        "until": promotion.protected_until.isoformat().replace("+00:00", "Z"),
+        "territory": cover.territory.id if cover else None,
+        "assignment": cover.assignment.id if cover else None,
+        "sentence": promotion.sentence,
+    }

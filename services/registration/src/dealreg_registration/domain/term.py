@@ -5,7 +5,7 @@ from datetime import datetime
 
 from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.due import Due, Timeline
-from dealreg_registration.domain.promotion import after_end
+from dealreg_registration.domain.freed import after_end
 
 SUSPENDED_RANK = 0
 TERM_RANK = 1
