@@ -25,7 +25,7 @@ PREFIX = "DEALREG_"
 OWNERS = tuple(sorted({topic.owner for topic in TOPICS.values()}))
 """The services. A variable named for another service than ours is that service's affair."""
 
-OUTSIDE = ("client", "devstack", "test")
+OUTSIDE = ("client", "devstack", "supervisor", "test")
 """Families of variables that belong to tools beside the services."""
 
 

@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from dealreg_shared.config import ConfigurationError, SharedSettings
+from dealreg_shared.lifeline import end_with_parent
 from dealreg_shared.restart import EXIT_CODE, RestartNeeded
 from dealreg_shared.runtime import Service
 from dealreg_shared.telemetry import configure_logging, get_logger
@@ -47,6 +48,7 @@ def run(
     deadline = threading.Timer(settings.shutdown_seconds, os._exit, (FAILED,))
     deadline.daemon = True
     try:
+        end_with_parent()
         settings.prepare()
         with _listen(settings) as listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, build, app, ready, listener, deadline))

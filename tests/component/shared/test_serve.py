@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from dealreg_shared.lifeline import VARIABLE
 
 PROGRAM = """
 import asyncio, sys, time
@@ -121,7 +124,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     program.write_text(PROGRAM)
     started: list[asyncio.subprocess.Process] = []
 
-    async def go(mode: str, port: int = 0) -> Served:
+    async def go(mode: str, port: int = 0, pipe: int | None = None) -> Served:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             program,
@@ -130,6 +133,8 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             str(port),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            pass_fds=() if pipe is None else (pipe,),
+            env=dict(os.environ) | ({} if pipe is None else {VARIABLE: str(pipe)}),
         )
         started.append(process)
         return Served(process, [])
@@ -202,6 +207,27 @@ async def test_a_stop_that_hangs_ends_at_the_deadline(mode: str, start: Start) -
 
     assert code == 1
     assert served.printed[-1] == "stopping"
+
+
+async def test_it_ends_with_the_process_that_started_it(start: Start) -> None:
+    theirs, ours = os.pipe()
+    served = await start("well", 0, theirs)
+    os.close(theirs)
+    await served.until("ready")
+
+    os.close(ours)  # as the system does when a process is killed
+    code, _ = await served.end()
+
+    assert code == 0
+    assert served.printed[-1] == "stopped"
+
+
+async def test_a_pipe_that_is_none_is_said(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "none")
+    code, errors = await (await start("well")).end()
+
+    assert code == 78
+    assert errors.startswith(f"{VARIABLE}: ")
 
 
 async def test_a_taken_port_is_said_before_anything_starts(start: Start) -> None:

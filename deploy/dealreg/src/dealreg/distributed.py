@@ -2,7 +2,8 @@
 
 Servers that the environment names are used. If it names none, a PostgreSQL and a Kafka are started for
 the user (``dealreg_devstack``) under the data folder, and stopped at the end; their data stays. If one
-process ends, the others are stopped too: a supervisor in earnest is Docker's or Kubernetes' job.
+process ends, the others are stopped too: a supervisor in earnest is Docker's or Kubernetes' job. Killed,
+this one leaves nothing behind: services end with it, and a guard stops the servers.
 """
 
 import asyncio
@@ -10,9 +11,11 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import httpx
 from rich.console import Console
 
 from dealreg.first_key import ensure_admin_key
+from dealreg.occupancy import occupied
 from dealreg.settings import CLASSES, all_settings
 from dealreg.terminal import out
 from dealreg_registration import app as registration
@@ -27,6 +31,7 @@ from dealreg_registration.settings import RegistrationSettings
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.config import ConfigurationError, load
 from dealreg_shared.db.engine import utc_now
+from dealreg_shared.lifeline import VARIABLE
 from dealreg_shared.serve import why
 
 READY_SECONDS = 120.0
@@ -44,34 +49,73 @@ def run(values: Mapping[str, Any]) -> int:
     """Start everything, wait for Ctrl-C or SIGTERM, stop everything. Returns the exit code."""
     console = out()
     shared = load(RegistrationSettings, known=list(CLASSES.values()), **_plain(values))
-    _ports_are_free(shared.http_host, shared.http_port)
-    environment = dict(os.environ)
-    stack = None
-    try:
-        configured = [name for name in SERVERS if os.environ.get(name)]
-        if not configured:
-            folder = shared.data_dir / "servers"
-            console.print(
-                f"No servers are configured: starting a PostgreSQL and a Kafka in {folder}."
-            )
-            stack = _make_stack(folder)
-            environment |= _start(stack)
-        elif len(configured) < len(SERVERS):
-            missing = ", ".join(name for name in SERVERS if name not in configured)
-            raise ConfigurationError(
-                f"Some servers are named and some are not. Set {missing} too, "
-                "or unset all of them to have servers started here."
-            )
-        environment |= {
+    configured = [name for name in SERVERS if os.environ.get(name)]
+    if configured and len(configured) < len(SERVERS):
+        missing = ", ".join(name for name in SERVERS if name not in configured)
+        raise ConfigurationError(
+            f"Some servers are named and some are not. Set {missing} too, "
+            "or unset all of them to have servers started here."
+        )
+    say = cache(lambda: console.print("A killed run's servers are still stopping; waiting."))
+    with occupied(shared.data_dir, "named" if configured else "here", say) as held:
+        _ports_are_free(shared.http_host, shared.http_port)
+        environment = dict(os.environ) | {
             "DEALREG_BUS": "kafka",
+            "DEALREG_DATA_DIR": str(shared.data_dir),
             "DEALREG_HTTP_HOST": shared.http_host,
             "DEALREG_LOG_FORMAT": shared.log_format,
         }
-        return asyncio.run(_run(environment, shared.http_host, shared.http_port, console))
+        if configured:
+            return asyncio.run(
+                _run(environment, shared.http_host, shared.http_port, console, [held])
+            )
+        folder = servers_folder(shared.data_dir)
+        console.print(f"No servers are configured: starting a PostgreSQL and a Kafka in {folder}.")
+        stack = _make_stack(folder)
+        with _guarded(folder, held) as used:
+            try:
+                environment |= _start(stack)
+                return asyncio.run(
+                    _run(environment, shared.http_host, shared.http_port, console, [held, used])
+                )
+            finally:
+                console.print("Stopping PostgreSQL and Kafka.")
+                stack.down()
+
+
+def servers_folder(data: Path) -> Path:
+    """Where the servers' data is that are started here."""
+    return data / "servers"
+
+
+def servers_environment(data: Path) -> Mapping[str, str] | None:
+    """What the services are told of the servers that run here; None while there are none."""
+    environment: Mapping[str, str] | None = _make_stack(servers_folder(data)).environment()
+    return environment
+
+
+@contextmanager
+def _guarded(folder: Path, held: int) -> Iterator[int]:
+    """A process beside this one that stops the servers if this one cannot any more.
+
+    Gives the end of a pipe for whoever uses the servers: they are stopped when all its holders are gone.
+    Until then the guard keeps the data folder's lock, too.
+    """
+    watched, used = os.pipe()
+    try:
+        guard = subprocess.Popen(  # noqa: S603  (our own module)
+            [sys.executable, "-m", "dealreg.server_guard", str(folder)],
+            stdin=watched,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(held,),
+            start_new_session=True,
+        )
+        os.close(watched)
+        yield used
+        os.write(used, b".")
     finally:
-        if stack is not None:
-            console.print("Stopping PostgreSQL and Kafka.")
-            stack.down()
+        os.close(used)
+    guard.wait()
 
 
 def _ports_are_free(host: str, first: int) -> None:
@@ -114,14 +158,20 @@ def _start(stack: Any) -> dict[str, str]:
     return environment
 
 
-async def _run(environment: Mapping[str, str], host: str, first_port: int, console: Console) -> int:
+async def _run(
+    environment: Mapping[str, str],
+    host: str,
+    first_port: int,
+    console: Console,
+    keep: Sequence[int],
+) -> int:
     ports = {name: first_port + index for index, name in enumerate(CLASSES)}
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with _processes(environment, ports) as processes:
+        async with _processes(environment, ports, keep) as processes:
             stopped = asyncio.create_task(stop.wait())
             ended = [
                 asyncio.create_task(process.wait(), name=name)
@@ -152,10 +202,14 @@ async def _run(environment: Mapping[str, str], host: str, first_port: int, conso
 
 @asynccontextmanager
 async def _processes(
-    environment: Mapping[str, str], ports: Mapping[str, int]
+    environment: Mapping[str, str], ports: Mapping[str, int], keep: Sequence[int]
 ) -> AsyncIterator[dict[str, asyncio.subprocess.Process]]:
-    """One process per service, in a session of its own, so that Ctrl-C reaches only this one."""
+    """One process per service, in a session of its own, so that Ctrl-C reaches only this one.
+
+    They hold the handles ``keep`` while they run, and end by themselves when this process is gone.
+    """
     processes: dict[str, asyncio.subprocess.Process] = {}
+    lifeline, ours = os.pipe()
     try:
         for name, port in ports.items():
             processes[name] = await asyncio.create_subprocess_exec(
@@ -163,7 +217,12 @@ async def _processes(
                 "-m",
                 f"dealreg_{name}",
                 "serve",
-                env={**environment, "DEALREG_HTTP_PORT": str(port)},
+                env={
+                    **environment,
+                    "DEALREG_HTTP_PORT": str(port),
+                    VARIABLE: str(lifeline),
+                },
+                pass_fds=(lifeline, *keep),
                 start_new_session=True,
             )
         yield processes
@@ -179,6 +238,8 @@ async def _processes(
             except TimeoutError:
                 process.kill()
                 await process.wait()
+        os.close(lifeline)
+        os.close(ours)
 
 
 async def _ready(host: str, ports: Mapping[str, int]) -> None:

@@ -17,6 +17,8 @@ from sqlalchemy import Connection, MetaData, column, func, inspect, select, tabl
 from sqlalchemy.exc import SQLAlchemyError
 
 from dealreg.backup import DataDir
+from dealreg.distributed import SERVERS, servers_environment
+from dealreg.occupancy import occupant
 from dealreg.settings import all_settings
 from dealreg.terminal import FAILED, out, refuse
 from dealreg_notifier.settings import NotifierSettings
@@ -53,7 +55,7 @@ class Finding:
 def doctor(data: DataDir = None) -> None:
     """Say what is configured, reachable and behind. Exit code 1 if anything is wrong or behind."""
     try:
-        settings = all_settings(**({} if data is None else {"data_dir": data}))
+        settings = _beside_a_run(all_settings(**({} if data is None else {"data_dir": data})))
     except ConfigurationError as error:
         refuse(str(error), serve.MISCONFIGURED)
     findings = asyncio.run(examine(settings))
@@ -69,6 +71,26 @@ def doctor(data: DataDir = None) -> None:
     console.print(f"Set in the environment: {', '.join(named) or 'nothing'}", markup=False)
     if any(finding.state in ("wrong", "behind") for finding in findings):
         raise typer.Exit(FAILED)
+
+
+def _beside_a_run(settings: dict[str, SharedSettings]) -> dict[str, SharedSettings]:
+    """The settings of the ``up --distributed`` that runs from the data folder, where this environment
+    names no servers. Raises ``ConfigurationError`` if they cannot be known here."""
+    folder = settings["registration"].data_dir
+    if any(os.environ.get(name) for name in SERVERS) or (servers := occupant(folder)) is None:
+        return settings
+    runs = f"`dealreg up --distributed` runs from {folder}"
+    if servers == "named":
+        raise ConfigurationError(
+            f"{runs} with servers that its own environment names: set DEALREG_BUS=kafka, "
+            f"{', '.join(SERVERS)} here as they are set there."
+        )
+    named = servers_environment(folder)
+    if named is None:
+        raise ConfigurationError(f"{runs} and is still starting its servers: try again.")
+    out().print(f"{runs}; this looks at it.", markup=False)
+    values = {name.removeprefix("DEALREG_").lower(): value for name, value in named.items()}
+    return all_settings(data_dir=folder, bus="kafka", **values)
 
 
 async def examine(settings: Mapping[str, SharedSettings]) -> list[Finding]:
