@@ -10,6 +10,7 @@ from typing import Any
 from dealreg_registration.domain.account import Account, Registration
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.facts import Facts, Location
+from dealreg_registration.domain.ladder_terms import LadderTerms
 from dealreg_registration.domain.match import TerritoryIndex
 from dealreg_registration.domain.plan import (
     Ladder,
@@ -81,6 +82,7 @@ def plan(
     rates: Mapping[str, Decimal] | None = None,
     regions: Mapping[str, str] | None = None,
     ladder: Ladder | None = None,
+    ladder_terms: LadderTerms | None = None,
 ) -> Plan:
     """A plan of some territories; every partner named in them is in it."""
     named_in = {
@@ -102,6 +104,7 @@ def plan(
         rates=rates or {},
         policy=policy or Policy(),
         ladder=ladder or Ladder({}, "manager", "vp", "ceo"),
+        ladder_terms=ladder_terms or LadderTerms(),
     )
 
 

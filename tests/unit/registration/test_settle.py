@@ -228,19 +228,6 @@ def test_the_ladder_is_stamped_and_its_level_changes_at_the_very_second() -> Non
         assert level_at(case.deadlines, START + elapsed) == level
 
 
-def test_the_vps_deadline_is_never_before_the_managers() -> None:
-    world = World(
-        plan(
-            territory("west", "a", "b", countries=["US"]),
-            policy=Policy(partner_manager_hours=48, vp_hours=24),
-        )
-    )
-    world.file("a")
-    world.file("b")
-    [case] = world.account.cases.values()
-    assert case.deadlines[0].due_at == case.deadlines[1].due_at
-
-
 def test_added_lines_are_new_claims_with_new_places() -> None:
     world = World(BOTH)
     first = world.file("a")

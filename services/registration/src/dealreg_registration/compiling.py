@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from dealreg_registration.domain.calendar import working_days
 from dealreg_registration.domain.identity import domain_key, external_key, name_keys
+from dealreg_registration.domain.ladder_terms import HOUR, LadderTerms, LevelTerms
 from dealreg_registration.domain.match import TerritoryIndex
 from dealreg_registration.domain.plan import (
     Ladder,
@@ -74,11 +75,10 @@ def compile_plan(
             cooling_off_days=policy.cooling_off_days,
             referral_names_target=policy.referral_names_target,
             owner_idle_days=policy.owner_idle_days,
-            partner_manager_hours=policy.ladder.partner_manager_hours,
-            vp_hours=policy.ladder.vp_hours,
         ),
         ladder=_ladder(document),
         business_days=working_days(ZoneInfo(document.programme.time_zone)),
+        ladder_terms=_ladder_terms(policy.ladder),
     )
 
 
@@ -160,6 +160,16 @@ def _named_by_key(
         for key in keys:
             by_key.setdefault(key, account)
     return by_key
+
+
+def _ladder_terms(policy: doc.LadderPolicy) -> LadderTerms:
+    return LadderTerms(
+        levels=(
+            LevelTerms(1, "partner_manager", policy.partner_manager_hours * HOUR),
+            LevelTerms(2, "vp", policy.vp_hours * HOUR),
+            LevelTerms(3, "ceo", None),
+        ),
+    )
 
 
 def _ladder(document: doc.PlanDocument) -> Ladder:

@@ -7,8 +7,9 @@ autumn it repeats one. Must not know plans or countries; holidays come as dates.
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 ONE_DAY = timedelta(days=1)
 MIDNIGHT = time()
@@ -65,7 +66,7 @@ class BusinessCalendar:
     opening takes the first and a closing the second. Raises ValueError if no day of the week is open.
     """
 
-    zone: tzinfo
+    zone: ZoneInfo
     week: tuple[tuple[Opening, ...], ...]
     holidays: frozenset[date] = frozenset()
 
@@ -141,13 +142,13 @@ class BusinessCalendar:
             day += ONE_DAY
 
 
-def working_days(zone: tzinfo, holidays: frozenset[date] = frozenset()) -> BusinessCalendar:
+def working_days(zone: ZoneInfo, holidays: frozenset[date] = frozenset()) -> BusinessCalendar:
     """Monday to Friday, all day: what "business days" means where a plan says nothing else."""
     week: Sequence[tuple[Opening, ...]] = [(ALL_DAY,)] * 5 + [()] * 2
     return BusinessCalendar(zone, tuple(week), holidays)
 
 
-def _instant(local: datetime, zone: tzinfo, fold: int) -> datetime:
+def _instant(local: datetime, zone: ZoneInfo, fold: int) -> datetime:
     """A local time as an instant; the jump itself for one that the clock skips."""
     found = local.replace(tzinfo=zone, fold=fold).astimezone(UTC)
     if found.astimezone(zone).replace(tzinfo=None, fold=0) == local:

@@ -6,11 +6,13 @@ follows from the stamps alone (rules.md, section 4): nobody has to write it down
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any, cast
 from typing import cast
 
 from dealreg_registration.domain.account import Account, Case, CaseMoved, Claim, Deadline
 from dealreg_registration.domain.plan import Plan
+from dealreg_registration.domain.stamps import stamp
 
 FIRST_LEVEL = 1
 
@@ -19,13 +21,9 @@ def stamp_deadlines(
     plan: Plan, opened_at: datetime, region: str | None, segment: str | None
 ) -> tuple[Deadline, ...]:
     """The ladder for a case that opens now. Level 2 is never due before level 1."""
-    manager_due = opened_at + timedelta(hours=plan.policy.partner_manager_hours)
-    vp_due = max(opened_at + timedelta(hours=plan.policy.vp_hours), manager_due)
-    ladder = plan.ladder
-    return (
-        Deadline(1, "partner_manager", ladder.manager(region, segment), manager_due),
-        Deadline(2, "vp", ladder.vp, vp_due),
-        Deadline(3, "ceo", ladder.ceo, None),
+    return tuple(
+        Deadline(deadline.level, cast("Any", deadline.role), deadline.person_id, deadline.due_at)
+        for deadline in stamp(plan, opened_at, region, segment).deadlines
     )
 
 

@@ -7,13 +7,15 @@ This module must not know documents, storage or HTTP.
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from dealreg_registration.domain.calendar import BusinessCalendar, working_days
 from dealreg_registration.domain.facts import Band, Facts, Location
 from dealreg_registration.domain.identity import contradicts, strength
+from dealreg_registration.domain.ladder_terms import LadderTerms
 from dealreg_registration.domain.match import TerritoryIndex
 
 CENT = Decimal("0.01")
@@ -61,8 +63,6 @@ class Policy:
     cooling_off_days: int = 0
     referral_names_target: bool = True
     owner_idle_days: int = 90
-    partner_manager_hours: int = 4
-    vp_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,9 @@ class Plan:
     rates: Mapping[str, Decimal]
     policy: Policy
     ladder: Ladder
-    business_days: BusinessCalendar = field(default_factory=lambda: working_days(UTC))
+    business_days: BusinessCalendar = field(default_factory=lambda: working_days(ZoneInfo("UTC")))
     """What "business days" means: working days in the programme's zone."""
+    ladder_terms: LadderTerms = field(default_factory=LadderTerms)
 
     def region(self, place: Location) -> str | None:
         """The region of a place; None if unknown or outside every region."""
