@@ -286,7 +286,7 @@ async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
     lease = timedelta(minutes=5)
 
     def claim(at: datetime) -> Callable[[Connection], list[deliveries.Claimed]]:
-        return lambda conn: deliveries.claim(conn, ["email"], at, lease, 5)
+        return lambda conn: deliveries.claim(conn, {"email": mail}, at, lease, 5)
 
     claims = await asyncio.gather(*[on.write(claim(START)) for on in (made.first, made.second) * 3])
     ids = [item.delivery_id for batch in claims for item in batch]
@@ -305,6 +305,39 @@ async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
     assert await made.first.write(record(stale)) is False
     assert await made.second.write(record(again)) is True
     assert await made.second.write(record(again)) is False
+
+
+async def test_a_storm_is_one_message_however_many_processes_claim_it(
+    ready: tuple[Store, Publisher],
+) -> None:
+    made, _ = ready
+    mail = EmailChannel(
+        NotifierSettings(notifier_smtp_host="localhost", notifier_smtp_from="desk@example.org")
+    )
+    drafts = [
+        Draft(
+            "referral",
+            person,
+            f"acc_{number}",
+            f"cause-{number}",
+            {"to": "direct", "account": "Contoso", "lines": ["Platform"]},
+            "cor",
+        )
+        for number in range(60)
+        for person in ("mia", "vic")
+    ]
+    await made.first.write(lambda conn: desk(email=mail).tell(conn, drafts, START))
+    lease = timedelta(minutes=5)
+
+    def claim(conn: Connection) -> list[deliveries.Claimed]:
+        return deliveries.claim(conn, {"email": mail}, START, lease, 7, 10)
+
+    claims = await asyncio.gather(*[on.write(claim) for on in (made.first, made.second) * 4])
+    found = [item for batch in claims for item in batch]
+    assert sorted((item.person_id, 1 + len(item.others)) for item in found) == [
+        ("mia", 60),
+        ("vic", 60),
+    ]
 
 
 async def test_two_whole_notifiers_share_a_postgresql_database(

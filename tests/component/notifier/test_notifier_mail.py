@@ -375,6 +375,7 @@ class PinBoard:
     """A further channel: all that has to be written to add one."""
 
     name = "pinboard"
+    gathers = True
 
     def __init__(self) -> None:
         self.pinned: list[Outbound] = []

@@ -50,6 +50,7 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
         lease=timedelta(seconds=settings.notifier_lease_seconds),
         attempts=settings.notifier_delivery_attempts,
         workers=settings.notifier_delivery_workers,
+        storm_limit=settings.notifier_storm_limit,
     )
 
     async def migrated() -> None:

@@ -4,22 +4,37 @@ The attempt number is the fence. A sender that was stopped in mid-send and comes
 writes nothing: its attempt is no longer the latest. Must not send anything.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, func, literal, or_, select, update
 
-from dealreg_notifier import tables
+from dealreg_notifier import storms, tables
+from dealreg_notifier.channels.port import Channel
 from dealreg_notifier.domain.errors import NoSuchDelivery, NotDead
+from dealreg_shared.db import UtcDateTime
 
 OPEN_STATES = ("pending", "sending")
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """A notice that travels in another's message."""
+
+    notification_id: str
+    kind: str
+    title: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that this process may send until its lease ends. Address fields may be unknown."""
+    """A delivery that this process may send until its lease ends. Address fields may be unknown.
+
+    ``others`` are the further notices in its message, in the order in which they were written.
+    """
 
     delivery_id: str
     attempt: int
@@ -35,33 +50,62 @@ class Claimed:
     title: str
     created_at: datetime
     correlation_id: str
+    digest_at: datetime | None
+    others: tuple[Carried, ...] = ()
 
 
 def claim(
-    conn: Connection, channels: Collection[str], now: datetime, lease: timedelta, limit: int
+    conn: Connection,
+    channels: Mapping[str, Channel],
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    most: int = 0,
 ) -> list[Claimed]:
-    """Take due deliveries of these channels: never sent, to be retried, or left by a dead process."""
+    """Take due deliveries of these channels: never sent, to be retried, or left by a dead process.
+
+    ``most`` messages of one group leave for a person within a minute; 0: no limit. Empty: nothing is due
+    any more.
+    """
+    table = tables.delivery
+    gathers = [name for name, channel in channels.items() if channel.gathers]
+    storms.one_at_a_time(conn)
+    while True:
+        due = list(
+            conn.execute(
+                select(table)
+                .where(
+                    table.c.state.in_(OPEN_STATES),
+                    table.c.channel.in_(sorted(channels)),
+                    table.c.due_at <= now,
+                    table.c.carried_by.is_(None),
+                )
+                .order_by(table.c.due_at, table.c.delivery_id)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            ).mappings()
+        )
+        if not due:
+            return []
+        mine = storms.gathered(conn, due, now, most, gathers)
+        if mine:
+            return _take(conn, mine, now, lease)
+
+
+def _take(
+    conn: Connection, delivery_ids: Sequence[str], now: datetime, lease: timedelta
+) -> list[Claimed]:
     table, notice, person = tables.delivery, tables.notification, tables.person
     wish = tables.preference
-    due = list(
-        conn.execute(
-            select(table.c.delivery_id)
-            .where(
-                table.c.state.in_(OPEN_STATES),
-                table.c.channel.in_(sorted(channels)),
-                table.c.due_at <= now,
-            )
-            .order_by(table.c.due_at, table.c.delivery_id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).scalars()
-    )
-    if not due:
-        return []
     conn.execute(
         update(table)
-        .where(table.c.delivery_id.in_(due))
-        .values(state="sending", attempt=table.c.attempt + 1, due_at=now + lease)
+        .where(or_(table.c.delivery_id.in_(delivery_ids), table.c.carried_by.in_(delivery_ids)))
+        .values(
+            state="sending",
+            attempt=table.c.attempt + 1,
+            due_at=now + lease,
+            begun_at=func.coalesce(table.c.begun_at, literal(now, UtcDateTime())),
+        )
     )
     rows = conn.execute(
         select(
@@ -70,6 +114,7 @@ def claim(
             table.c.spent,
             table.c.channel,
             table.c.recipient.label("person_id"),
+            table.c.digest_at,
             person.c.name,
             person.c.email,
             wish.c.language,
@@ -85,10 +130,34 @@ def claim(
             .outerjoin(person, person.c.person_id == table.c.recipient)
             .outerjoin(wish, wish.c.person_id == table.c.recipient)
         )
-        .where(table.c.delivery_id.in_(due))
+        .where(table.c.delivery_id.in_(delivery_ids))
     )
-    by_id = {row.delivery_id: Claimed(**row._mapping) for row in rows}
-    return [by_id[delivery_id] for delivery_id in due]
+    others = _carried(conn, delivery_ids)
+    by_id = {
+        row.delivery_id: Claimed(**row._mapping, others=tuple(others.get(row.delivery_id, ())))
+        for row in rows
+    }
+    return [by_id[delivery_id] for delivery_id in delivery_ids]
+
+
+def _carried(conn: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Carried]]:
+    table, notice = tables.delivery, tables.notification
+    rows = conn.execute(
+        select(
+            table.c.carried_by,
+            notice.c.notification_id,
+            notice.c.kind,
+            notice.c.title,
+            notice.c.correlation_id,
+        )
+        .select_from(table.join(notice))
+        .where(table.c.carried_by.in_(delivery_ids))
+        .order_by(notice.c.created_at, notice.c.notification_id)
+    )
+    found: dict[str, list[Carried]] = {}
+    for carried_by, *notice_row in rows:
+        found.setdefault(carried_by, []).append(Carried(*notice_row))
+    return found
 
 
 def record(
@@ -116,6 +185,12 @@ def record(
         )
         .values(values)
     ).rowcount
+    if changed and claimed.others:
+        conn.execute(
+            update(table)
+            .where(table.c.carried_by == claimed.delivery_id, table.c.state == "sending")
+            .values(values)
+        )
     return bool(changed)
 
 
@@ -148,24 +223,28 @@ def dead(conn: Connection) -> Sequence[RowMapping]:
 def replay(conn: Connection, delivery_ids: Sequence[str], now: datetime) -> None:
     """Send these again, with as many attempts as a new delivery has. They keep their ids.
 
-    Raises ``NoSuchDelivery`` or ``NotDead`` and then replays none.
+    One that went in a message with others goes with all of them again. Raises ``NoSuchDelivery`` or
+    ``NotDead`` and then replays none.
     """
     table = tables.delivery
     rows = conn.execute(
-        select(table.c.delivery_id, table.c.state)
+        select(table.c.delivery_id, table.c.state, table.c.carried_by)
         .where(table.c.delivery_id.in_(delivery_ids))
         .order_by(table.c.delivery_id)
         .with_for_update()
     )
-    states: dict[str, str] = {row.delivery_id: row.state for row in rows}
+    found = {row.delivery_id: row for row in rows}
     for delivery_id in delivery_ids:
-        if delivery_id not in states:
+        if delivery_id not in found:
             raise NoSuchDelivery(f"there is no delivery {delivery_id}")
-        if states[delivery_id] != "dead":
-            raise NotDead(f"delivery {delivery_id} is {states[delivery_id]}, not dead")
+        if found[delivery_id].state != "dead":
+            raise NotDead(f"delivery {delivery_id} is {found[delivery_id].state}, not dead")
+    messages = sorted({row.carried_by or row.delivery_id for row in found.values()})
     conn.execute(
         update(table)
-        .where(table.c.delivery_id == bindparam("b_id"))
-        .values(state="pending", spent=table.c.attempt, due_at=now, ended_at=None),
-        [{"b_id": delivery_id} for delivery_id in states],
+        .where(
+            or_(table.c.delivery_id.in_(messages), table.c.carried_by.in_(messages)),
+            table.c.state == "dead",
+        )
+        .values(state="pending", spent=table.c.attempt, due_at=now, ended_at=None)
     )

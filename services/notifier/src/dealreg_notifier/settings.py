@@ -30,6 +30,13 @@ class NotifierSettings(SharedSettings):
     notifier_delivery_workers: int = Field(
         4, ge=1, le=64, description="Messages of one channel that are sent at the same time."
     )
+    notifier_storm_limit: int = Field(
+        10,
+        ge=0,
+        le=1000,
+        description="Messages of one group of notices that a person gets on one channel within a "
+        "minute; what is more goes in one message with a list. 0: no limit.",
+    )
     notifier_lease_seconds: float = Field(
         300.0,
         ge=1,

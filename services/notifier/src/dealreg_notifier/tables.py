@@ -237,7 +237,13 @@ Index(
     postgresql_where=text("state IN ('pending', 'sending')"),
 )
 Index("ix_delivery_state", delivery.c.state, delivery.c.created_at, delivery.c.delivery_id)
-Index("ix_delivery_recipient", delivery.c.recipient, delivery.c.channel, delivery.c.kind_group)
+Index(
+    "ix_delivery_recipient",
+    delivery.c.recipient,
+    delivery.c.channel,
+    delivery.c.kind_group,
+    delivery.c.begun_at,
+)
 Index(
     "ix_delivery_carried",
     delivery.c.carried_by,

@@ -115,6 +115,10 @@ class Delivery(BaseModel):
         Instant | None, Field(description="Next attempt; while sending, the end of the lease")
     ]
     error: str | None
+    carries: Annotated[int, Field(description="Notices in its message; 0 before the first attempt")]
+    carried_by: Annotated[
+        str | None, Field(description="The delivery whose message this notice went with")
+    ]
     created_at: Instant
     ended_at: Instant | None
 
@@ -131,6 +135,8 @@ class Delivery(BaseModel):
             attempts=row["attempt"],
             due_at=row["due_at"] if row["state"] in ("pending", "sending") else None,
             error=row["error"],
+            carries=row["carries"],
+            carried_by=row["carried_by"],
             created_at=row["created_at"],
             ended_at=row["ended_at"],
         )

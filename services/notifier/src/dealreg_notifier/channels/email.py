@@ -33,6 +33,7 @@ class EmailChannel:
     """One mail server."""
 
     name = NAME
+    gathers = True
 
     def __init__(self, settings: NotifierSettings) -> None:
         self._settings = settings

@@ -74,6 +74,11 @@ class Channel(Protocol):
     def name(self) -> str:
         """Stored in deliveries; never changes."""
 
+    @property
+    def gathers(self) -> bool:
+        """Whether many notices at once may become one message with a list. People want that; a machine
+        wants each notice by itself."""
+
     def reaches(self, contact: Contact) -> bool:
         """Whether the person can be told on this channel."""
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -23,7 +24,8 @@ from dealreg_notifier.channels.port import (
     Retry,
     Sender,
 )
-from dealreg_notifier.deliveries import Claimed
+from dealreg_notifier.deliveries import Carried, Claimed
+from dealreg_notifier.domain.preferences import group_of
 from dealreg_notifier.domain.retries import pause_after
 from dealreg_notifier.wording import Wording, in_language
 from dealreg_shared.contracts.escalation import NotificationFailed
@@ -33,6 +35,12 @@ from dealreg_shared.telemetry import get_logger, metrics
 
 PER_WORKER = 5
 """Messages that a worker is given under one lease: the lease outlasts five time-outs."""
+
+GATHERED = "_gathered"
+"""The template of a message with several notices."""
+
+LONGEST_LIST = 500
+"""Titles in one message; the rest is counted, and stands in the inbox."""
 
 FAILED = "dealreg.notification.failed.v1"
 
@@ -59,6 +67,7 @@ class Postman:
     lease: timedelta
     attempts: int
     workers: int
+    storm_limit: int
 
     async def deliver_due(self) -> int:
         """Until nothing is due. Returns how many attempts were made."""
@@ -82,7 +91,12 @@ class Postman:
 
     def _claim(self, conn: Connection) -> list[Claimed]:
         return deliveries.claim(
-            conn, self.channels.keys(), app_now(conn), self.lease, self.workers * PER_WORKER
+            conn,
+            self.channels,
+            app_now(conn),
+            self.lease,
+            self.workers * PER_WORKER,
+            self.storm_limit,
         )
 
     async def _work(self, channel: Channel, claimed: Sequence[Claimed], outcomes: Outcomes) -> None:
@@ -116,21 +130,28 @@ class Postman:
 
     async def _send(self, sender: Sender, item: Claimed) -> Outcome:
         try:
-            wording = in_language(item.language, self.wording.language)
-            outbound = Outbound(
-                delivery_id=item.delivery_id,
-                kind=item.kind,
-                contact=Contact(item.person_id, item.name, item.email),
-                title=item.title,
-                text=wording.mail_text(item.kind, item.facts, item.name),
-                html=wording.mail_html(item.kind, item.facts, item.name, item.title),
-                created_at=item.created_at,
-                language=wording.language,
-            )
-            return await sender.send(outbound)
+            return await sender.send(self._outbound(item))
         except Exception as error:  # one message must not hold up all others
             get_logger(__name__).exception("a channel failed", delivery_id=item.delivery_id)
             return Retry(f"the channel failed ({type(error).__name__})")
+
+    def _outbound(self, item: Claimed) -> Outbound:
+        """The message in its reader's language: a notice, or a list of all that go with it."""
+        wording = in_language(item.language, self.wording.language)
+        kind, facts, title = item.kind, item.facts, item.title
+        if item.others:
+            kind, facts = GATHERED, _list_facts(item)
+            title = wording.words(kind, facts).title
+        return Outbound(
+            delivery_id=item.delivery_id,
+            kind=kind.strip("_"),
+            contact=Contact(item.person_id, item.name, item.email),
+            title=title,
+            text=wording.mail_text(kind, facts, item.name),
+            html=wording.mail_html(kind, facts, item.name, title),
+            created_at=item.created_at,
+            language=wording.language,
+        )
 
     def record(self, conn: Connection, item: Claimed, outcome: Outcome) -> None:
         """Write the outcome of one attempt, unless a later attempt has overtaken it."""
@@ -157,25 +178,29 @@ class Postman:
             return deliveries.record(conn, item, "pending", now, due_at=now + pause, error=error)
         if not deliveries.record(conn, item, "dead", now, error=error):
             return False
-        failed = NotificationFailed(
-            notification_id=item.notification_id,
-            kind=item.kind,
-            channel=item.channel,
-            recipient_id=item.person_id,
-            attempts=attempts,
-            error=outcome.error,
-            at=now,
-        )
+        notices = [
+            Carried(item.notification_id, item.kind, item.title, item.correlation_id),
+            *item.others,
+        ]
         self.outbox.append(
             conn,
             [
                 Outgoing(
                     type=FAILED,
-                    key=item.notification_id,
-                    subject=item.notification_id,
-                    data=failed,
-                    correlation_id=item.correlation_id,
+                    key=notice.notification_id,
+                    subject=notice.notification_id,
+                    data=NotificationFailed(
+                        notification_id=notice.notification_id,
+                        kind=notice.kind,
+                        channel=item.channel,
+                        recipient_id=item.person_id,
+                        attempts=attempts,
+                        error=outcome.error,
+                        at=now,
+                    ),
+                    correlation_id=notice.correlation_id,
                 )
+                for notice in notices
             ],
             now,
         )
@@ -187,3 +212,19 @@ class Postman:
             error=outcome.error,
         )
         return True
+
+
+def _list_facts(item: Claimed) -> dict[str, Any]:
+    """What the template of a list needs."""
+    notices = [(item.kind, item.title), *((other.kind, other.title) for other in item.others)]
+    groups: dict[str, list[str]] = {}
+    for kind, title in notices[:LONGEST_LIST]:
+        groups.setdefault(group_of(kind), []).append(title)
+    return {
+        "zone": item.facts["zone"],
+        "programme_name": item.facts["programme_name"],
+        "digest": item.digest_at is not None,
+        "count": len(notices),
+        "more": len(notices[LONGEST_LIST:]),
+        "groups": [{"group": group, "titles": titles} for group, titles in groups.items()],
+    }

@@ -1,0 +1,147 @@
+"""Gathers due deliveries into messages: the day's digest, and what is more than a person can read.
+
+Works on rows, inside the transaction that claims them; what is decided is ``domain.gathering``. Must not
+send anything, nor touch a notice: only what travels is gathered.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, RowMapping, and_, func, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from dealreg_notifier.domain.gathering import SINGLY, TOGETHER, WINDOW, Gathering, Sent, gather
+from dealreg_notifier.tables import delivery
+
+_LOCK = 4_717_001
+"""A number of our own among PostgreSQL's advisory locks."""
+
+
+class Pile(NamedTuple):
+    """Notices that may share a message."""
+
+    recipient: str
+    channel: str
+    kind_group: str
+    digest_at: datetime | None
+
+
+def one_at_a_time(conn: Connection) -> None:
+    """Processes claim one after the other, so that one person's pile is not split between two.
+
+    SQLite has one writer anyway.
+    """
+    if conn.dialect.name == "postgresql":
+        conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def gathered(
+    conn: Connection, due: Sequence[RowMapping], now: datetime, most: int, gathers: Iterable[str]
+) -> list[str]:
+    """Of these due rows, those whose messages leave now; others were put in one of them, or put off."""
+    channels = frozenset(gathers)
+    fresh = [row for row in due if row["attempt"] == 0 and row["channel"] in channels]
+    piles = {pile for pile in map(_pile, fresh) if most or pile.digest_at is not None}
+    ways = _ways(conn, piles, now, most)
+    leaving: dict[str, int] = {}
+    led: set[Pile] = set()
+    late: list[str] = []
+    for row in due:
+        delivery_id, pile = row["delivery_id"], _pile(row)
+        way = ways.get(pile, SINGLY) if row["attempt"] == 0 else SINGLY
+        if way == SINGLY:
+            leaving[delivery_id] = row["carries"] or 1
+            late += [delivery_id] if pile in ways and pile.digest_at is not None else []
+        elif way == TOGETHER and pile not in led:
+            led.add(pile)
+            leaving[delivery_id] = 1 + _load(conn, pile, delivery_id, now)
+    for pile, way in ways.items():
+        if way.until is not None:
+            conn.execute(update(delivery).where(_waiting(pile, now)).values(due_at=way.until))
+    if late:
+        conn.execute(
+            update(delivery).where(delivery.c.delivery_id.in_(late)).values(digest_at=None)
+        )
+    for carries in sorted(set(leaving.values())):
+        ids = [delivery_id for delivery_id, number in leaving.items() if number == carries]
+        conn.execute(
+            update(delivery).where(delivery.c.delivery_id.in_(ids)).values(carries=carries)
+        )
+    return list(leaving)
+
+
+def _ways(
+    conn: Connection, piles: Iterable[Pile], now: datetime, most: int
+) -> dict[Pile, Gathering]:
+    """How each pile leaves. A digest leaves once: what missed it goes by itself."""
+    ways: dict[Pile, Gathering] = {}
+    for pile in sorted(piles, key=str):
+        if pile.digest_at is not None:
+            ways[pile] = SINGLY if _digest_sent(conn, pile) else TOGETHER
+            continue
+        waiting = conn.execute(
+            select(func.count()).select_from(delivery).where(_waiting(pile, now))
+        ).scalar_one()
+        ways[pile] = gather(waiting, _sent(conn, pile, now), now, most)
+    return ways
+
+
+def _load(conn: Connection, pile: Pile, lead: str, now: datetime) -> int:
+    """Put all that waits in the message of ``lead``. Returns how many."""
+    return conn.execute(
+        update(delivery)
+        .where(_waiting(pile, now), delivery.c.delivery_id != lead)
+        .values(carried_by=lead)
+    ).rowcount
+
+
+def _sent(conn: Connection, pile: Pile, now: datetime) -> list[Sent]:
+    rows = conn.execute(
+        select(delivery.c.begun_at, delivery.c.carries).where(
+            _same(pile),
+            delivery.c.begun_at > now - WINDOW,
+            delivery.c.carried_by.is_(None),
+            delivery.c.digest_at.is_(None),
+        )
+    )
+    return [Sent(row.begun_at, row.carries) for row in rows]
+
+
+def _digest_sent(conn: Connection, pile: Pile) -> bool:
+    query = select(delivery.c.delivery_id).where(
+        delivery.c.recipient == pile.recipient,
+        delivery.c.channel == pile.channel,
+        delivery.c.digest_at == pile.digest_at,
+        delivery.c.carries > 0,
+    )
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def _pile(row: RowMapping) -> Pile:
+    """A digest holds all groups; otherwise each group is a pile of its own."""
+    digest_at = row["digest_at"]
+    group = "" if digest_at is not None else row["kind_group"]
+    return Pile(row["recipient"], row["channel"], group, digest_at)
+
+
+def _same(pile: Pile) -> ColumnElement[bool]:
+    mine = and_(delivery.c.recipient == pile.recipient, delivery.c.channel == pile.channel)
+    return (
+        mine if pile.digest_at is not None else and_(mine, delivery.c.kind_group == pile.kind_group)
+    )
+
+
+def _waiting(pile: Pile, now: datetime) -> ColumnElement[bool]:
+    """What is due, was never claimed and belongs to the pile."""
+    return and_(
+        _same(pile),
+        delivery.c.begun_at.is_(None),
+        delivery.c.attempt == 0,
+        delivery.c.state == "pending",
+        delivery.c.due_at <= now,
+        delivery.c.carried_by.is_(None),
+        delivery.c.digest_at.is_(None)
+        if pile.digest_at is None
+        else delivery.c.digest_at == pile.digest_at,
+    )
