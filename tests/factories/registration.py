@@ -185,11 +185,12 @@ class World:
         settle(self.account, self.book, self.standing, self.now)
 
     def file(self, partner_id: str, *lines: str, **changes: Any) -> Registration:
-        """File, after settling. ``new_evidence`` may be given beside a registration's fields."""
+        """File, after settling. ``new_evidence`` and ``disagreements`` may stand beside the fields."""
         from dealreg_registration.domain import filing as domain_filing
 
         self.settle()
         evidence = changes.pop("new_evidence", False)
+        disagreements = changes.pop("disagreements", ())
         registration = filing(
             partner_id,
             id=f"reg_{partner_id}_{next(self._filed)}",
@@ -204,6 +205,7 @@ class World:
             self.context,
             self.new_id,
             new_evidence=evidence,
+            disagreements=disagreements,
         )
         return registration
 

@@ -1,10 +1,14 @@
 """Accounts corrected by staff: versions, parents, and what follows for claims."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 
 from dealreg_registration import tables
+from dealreg_registration.domain.replay import replay
+from dealreg_registration.programme import Programme
+from dealreg_shared.db.types import canonical_json
 from tests.factories.registration_service import PLAN, RegistrationApi, registration_api
 
 GROUP = PLAN | {
@@ -77,3 +81,46 @@ async def test_the_audit_row_of_a_contested_claim_names_its_case(api: Registrati
     detail = await api.database.read(lambda conn: conn.execute(query).scalar_one())
     [case] = (await api.get("admin", "/v1/conflicts")).json()["items"]
     assert detail["conflict"] == case["id"]
+
+
+async def test_what_is_stored_of_a_decision_suffices_to_make_it_again(
+    any_api: RegistrationApi,
+) -> None:
+    """From the rows alone: inputs, plan number and the plan's document."""
+    api = any_api
+    first = await api.filed("acme", evidence=["a letter"])
+    await api.filed("techstart", product_lines=["platform", "backup"], tags=["cloud"])
+    await api.filed("globalsys", account={"country": "FR", "domain": "client.fr"})
+    account = await account_with(api, "client.fr")
+    assert (await edit(api, account, {"facts": {"employees": 20}})).status_code == 200
+    assert (await api.act("acme", first["id"], "withdraw")).status_code == 200
+
+    decisions = tables.metadata.tables["decision"]
+    rows = await api.database.read(
+        lambda conn: conn.execute(select(decisions).order_by(decisions.c.id)).all()
+    )
+    programme = Programme()
+    await programme.refresh(api.database)
+    book, _ = await programme.read(api.database, programme.current)
+    plan = book.at(datetime.fromisoformat(rows[0].inputs["now"]))
+    assert plan is not None
+    assert [row.kind for row in rows] == ["filing", "filing", "filing", "facts", "promotion"]
+    for row in rows:
+        assert canonical_json(replay(row.inputs, plan)) == canonical_json(row.result)
+
+
+async def test_an_edit_that_breaks_rule_1_names_field_and_rule(api: RegistrationApi) -> None:
+    mine = await api.filed("acme")
+    for body, field in (
+        ({"close_date": "2026-03-01"}, "/close_date"),
+        ({"amount": {"amount": "5", "currency": "CHF"}}, "/amount/currency"),
+    ):
+        answer = await api.client.patch(
+            f"/v1/registrations/{mine['id']}",
+            headers=api.headers("acme", if_match='"v1"'),
+            json=body,
+        )
+        assert answer.status_code == 422
+        [fault] = answer.json()["errors"]
+        assert fault["field"] == field
+        assert fault["rule"]

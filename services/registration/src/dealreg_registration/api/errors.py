@@ -18,6 +18,8 @@ STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
     errors.RegistrationEnded: (409, "The registration has ended"),
     errors.FactAlreadyKnown: (409, "The fact is known already"),
     errors.NoExchangeRate: (422, "The amount cannot be converted"),
+    errors.BelowMinimumAmount: (422, "The amount is too small"),
+    errors.CloseDatePast: (422, "The close date has passed"),
     errors.VersionConflict: (412, "Somebody changed it meanwhile"),
     programme_errors.InForceTooEarly: (409, "Too early"),
     programme_errors.PersonErased: (409, "The person was erased"),
@@ -43,7 +45,8 @@ def problem_for(error: errors.DomainError) -> Problem:
     status, title = STATUS[type(error)]
     if status == 404:
         return not_found()
-    return Problem(status, error.code.replace("_", "-"), title, str(error))
+    at_fault = () if error.field is None else [{"field": error.field, "rule": str(error)}]
+    return Problem(status, error.code.replace("_", "-"), title, str(error), at_fault)
 
 
 def install(app: FastAPI) -> None:

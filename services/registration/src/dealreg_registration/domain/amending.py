@@ -8,6 +8,8 @@ from dealreg_registration.domain.account import Account, Acted, Registration
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import amount_in_base
 from dealreg_registration.domain.errors import (
+    BelowMinimumAmount,
+    CloseDatePast,
     FactAlreadyKnown,
     NoExchangeRate,
     RegistrationEnded,
@@ -15,6 +17,7 @@ from dealreg_registration.domain.errors import (
 from dealreg_registration.domain.facts import Facts, Source, changed_facts, merge
 from dealreg_registration.domain.filing import NewId, decide_again, touch
 from dealreg_registration.domain.owner import owner_for
+from dealreg_registration.domain.plan import Plan
 
 
 def amend(
@@ -45,13 +48,16 @@ def amend(
             raise FactAlreadyKnown(
                 f"The account's {names} is known already; ask staff to change it."
             )
-    if amount is not None and context.plan.convert(*amount) is None:
-        raise NoExchangeRate(
-            f"The plan has no exchange rate for {amount[1]}; "
-            f"write the amount in {context.plan.currency}."
-        )
+    if amount is not None and amount != (registration.amount, registration.currency):
+        _check_amount(amount, context.plan)
+    if (
+        close_date is not None
+        and close_date != registration.close_date
+        and close_date < context.now.date()
+    ):
+        raise CloseDatePast("The close date must not lie in the past.")
     registration = touch(account, registration, context)
-    if amount is not None:
+    if amount is not None and amount != (registration.amount, registration.currency):
         value, currency = amount
         registration = replace(
             registration,
@@ -74,3 +80,15 @@ def amend(
         account.version += 1
         decide_again(account, context, new_id, registration.id)
     return account.registrations[registration.id]
+
+
+def _check_amount(amount: tuple[Decimal, str], plan: Plan) -> None:
+    """Rule 1 for an edited amount. Raises ``NoExchangeRate`` or ``BelowMinimumAmount``."""
+    converted = plan.convert(*amount)
+    if converted is None:
+        raise NoExchangeRate(
+            f"The plan has no exchange rate for {amount[1]}; write the amount in {plan.currency}."
+        )
+    minimum = plan.policy.minimum_amount
+    if minimum is not None and converted < minimum:
+        raise BelowMinimumAmount(f"The amount must be at least {minimum} {plan.currency}.")

@@ -8,9 +8,9 @@ from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NothingToEnd, ResultAlreadyRecorded
 from dealreg_registration.domain.filing import touch
+from dealreg_registration.domain.freed import after_end
 from dealreg_registration.domain.owner import owner_for
 from dealreg_registration.domain.plan import PlanBook
-from dealreg_registration.domain.freed import after_end
 
 
 def withdraw(

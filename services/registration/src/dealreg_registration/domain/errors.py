@@ -5,6 +5,8 @@ class DomainError(Exception):
     """A command that cannot be carried out. ``code`` is stable; the message is for the caller."""
 
     code = "domain_error"
+    field: str | None = None
+    """The JSON pointer of what is at fault in the request's body, if one field is."""
 
 
 class NoPlanInForce(DomainError):
@@ -47,6 +49,21 @@ class NoExchangeRate(DomainError):
     """An amount in a currency that the plan in force cannot convert."""
 
     code = "no_exchange_rate"
+    field = "/amount/currency"
+
+
+class BelowMinimumAmount(DomainError):
+    """An edited amount below the minimum of the plan in force."""
+
+    code = "below_minimum_amount"
+    field = "/amount"
+
+
+class CloseDatePast(DomainError):
+    """An edited close date before today (UTC)."""
+
+    code = "close_date_past"
+    field = "/close_date"
 
 
 class VersionConflict(DomainError):

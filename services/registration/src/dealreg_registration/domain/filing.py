@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from dealreg_registration.domain.account import (
     PENDING,
@@ -18,6 +18,7 @@ from dealreg_registration.domain.decide import Decision, LineDecision, decide
 from dealreg_registration.domain.errors import LineAlreadyFiled, RegistrationEnded
 from dealreg_registration.domain.facts import Disagreement
 from dealreg_registration.domain.inputs import describe, describe_result
+from dealreg_registration.domain.owner import owner_for
 
 NewId = Callable[[str], str]
 
@@ -42,14 +43,13 @@ def file(
 ) -> tuple[Registration, Decision]:
     """Store and decide a new registration. Every line takes a place, rejected and duplicate too."""
     account.registrations[filing.id] = filing
-    inputs = describe(filing, product_lines, account, context.now)
-    decision = decide(
+    decision, inputs = _decide(
         filing,
         product_lines,
         account,
         context,
         new_evidence=new_evidence,
-        disagreements=disagreements,
+        disagreements=tuple(disagreements),
     )
     filing = replace(
         filing, market_region=decision.market_region, market_segment=decision.market_segment
@@ -87,8 +87,7 @@ def add_lines(
     for line in product_lines:
         if line in filed:
             raise LineAlreadyFiled(f"Product line {line!r} is already part of this registration.")
-    inputs = describe(registration, product_lines, account, context.now)
-    decision = decide(registration, product_lines, account, context)
+    decision, inputs = _decide(registration, product_lines, account, context)
     registration = touch(account, registration, context)
     account.journal.append(Acted(registration.id, "line_added", context.now, decision.owner))
     _carry_out(account, registration, decision, context, new_id, "line_added")
@@ -117,16 +116,23 @@ def decide_again(
 
     A running protection is never taken away by an added fact; if the line is held by now, a claim
     queues by its old place. ``amended`` is the registration whose filer added the fact (None: staff
-    did); others on the account learn of it as an amendment of their own. ``but`` are claims that a
+    did); others on the account whose claims or market change learn of it as an amendment of their own,
+    those with a running protection too. ``but`` are claims that a
     refiling is about to supersede.
     """
     told = {amended}
     for claim in account.active():
-        registration = _in_its_market(account, claim, context)
+        before = account.registrations[claim.registration_id]
+        registration = _in_its_market(account, before, context)
+        if registration != before and registration.id not in told:
+            told.add(registration.id)
+            owner = owner_for(account, registration, context.plan, context.standing, context.now)
+            account.journal.append(
+                Acted(registration.id, "amended", context.now, owner, changed=("account_facts",))
+            )
         if claim.state not in PENDING or claim.id in but:
             continue
-        inputs = describe(registration, [claim.product_line], account, context.now)
-        decision = decide(registration, [claim.product_line], account, context, again=True)
+        decision, inputs = _decide(registration, [claim.product_line], account, context, again=True)
         [line] = decision.lines
         if line.outcome == "rejected" or _unchanged(claim, line):
             continue
@@ -171,6 +177,30 @@ def decide_again(
         )
 
 
+def _decide(
+    filing: Registration,
+    product_lines: Sequence[str],
+    account: Account,
+    context: Context,
+    **further: Any,
+) -> tuple[Decision, dict[str, Any]]:
+    """The decision and the record of its inputs."""
+    standing = context.standing.witnessed()
+    decision = decide(
+        filing, product_lines, account, replace(context, standing=standing), **further
+    )
+    inputs = describe(
+        filing,
+        product_lines,
+        account,
+        context.now,
+        standing.suspended,
+        cooling_off=bool(context.plan.policy.cooling_off_days),
+        **further,
+    )
+    return decision, inputs
+
+
 def touch(account: Account, registration: Registration, context: Context) -> Registration:
     """Note activity on a registration, and count its version."""
     after = replace(registration, last_activity_at=context.now, version=registration.version + 1)
@@ -178,8 +208,7 @@ def touch(account: Account, registration: Registration, context: Context) -> Reg
     return after
 
 
-def _in_its_market(account: Account, claim: Claim, context: Context) -> Registration:
-    registration = account.registrations[claim.registration_id]
+def _in_its_market(account: Account, registration: Registration, context: Context) -> Registration:
     plan = context.plan
     place = registration.place_of_use or account.facts.location
     market = (plan.region(place), plan.segment(account.facts))

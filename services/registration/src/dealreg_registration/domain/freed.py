@@ -8,7 +8,7 @@ from datetime import datetime
 from dealreg_registration.domain.account import Account, Decided
 from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.decide import RULE_BOOK
-from dealreg_registration.domain.inputs import describe
+from dealreg_registration.domain.inputs import describe_standby
 from dealreg_registration.domain.plan import PlanBook, Standing
 from dealreg_registration.domain.promotion import describe_promotion, next_in_line
 
@@ -39,12 +39,12 @@ def _promote(
     plan = book.at(at)
     if plan is None:
         return
-    promotion = next_in_line(account, plan, standing, product_line, at)
+    witnessed = standing.witnessed()
+    promotion = next_in_line(account, plan, witnessed, product_line, at)
     if promotion is None:
         return
     waiting, cover = promotion.claim, promotion.cover
-    registration = account.registrations[waiting.registration_id]
-    inputs = describe(registration, [product_line], account, at)
+    inputs = describe_standby(product_line, account, at, witnessed.suspended)
     account.move(
         waiting,
         "former_ended",

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from dealreg_registration.domain.account import Account, Owner, Registration
+from dealreg_registration.domain.account import ACTIVE, Account, Owner, Registration
 from dealreg_registration.domain.coverage import covers, target_for
 from dealreg_registration.domain.match import Target
 from dealreg_registration.domain.plan import NamedAccount, Plan, Standing
@@ -47,7 +47,11 @@ def owner_of(
         registration = account.registrations.get(claim.registration_id)
         if partner is None or registration is None:
             continue
-        lines = {other.product_line for other in account.of_registration(claim.registration_id)}
+        lines = {
+            other.product_line
+            for other in account.of_registration(claim.registration_id)
+            if other.state in ACTIVE
+        }
         if (
             standing.active(claim.partner_id, now)
             and not partner.certified.isdisjoint(lines)

@@ -216,6 +216,10 @@ class Standing:
         period = self._at(partner_id, instant)
         return period is None or not period.suspended
 
+    def witnessed(self) -> "WitnessedStanding":
+        """The same, which remembers whom it was asked about and found suspended."""
+        return WitnessedStanding(self)
+
     def releases(self, partner_id: str, after: datetime, until: datetime) -> datetime | None:
         """The first instant in (after, until] at which this partner's protections end."""
         if partner_id not in self._periods:
@@ -251,6 +255,20 @@ class Standing:
             if period.since <= instant:
                 current = period
         return current
+
+
+class WitnessedStanding(Standing):
+    """A standing for one decision: ``suspended`` are the partners it was asked for and found so."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._periods = standing._periods
+        self.suspended: set[str] = set()
+
+    def active(self, partner_id: str, instant: datetime) -> bool:
+        if not self._periods or super().active(partner_id, instant):
+            return True
+        self.suspended.add(partner_id)
+        return False
 
 
 def window(partner: Partner, start: datetime) -> tuple[datetime, datetime]:
