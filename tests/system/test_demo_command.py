@@ -64,6 +64,10 @@ def test_it_stays_on_the_port_with_the_clock_standing_still(tmp_path: Path) -> N
             stands = re.search(r"the clock stands at (\S+) (\S+) UTC", said)
             assert key, said
             assert stands, said
+            lines = said.splitlines()
+            [settled] = [n for n, line in enumerate(lines) if "Already settled" in line]
+            told = lines[settled - 1].partition(" mail to ")[2].split(", ")
+            assert len(told) == len(set(told)) == 3  # one notice each, shown once
             with httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {key[1]}"}
             ) as client:

@@ -126,15 +126,20 @@ class Stories:
         self._console.print(Padding(text, (0, 0, 0, 6), expand=False))
 
     def _new_mails(self) -> None:
+        """Each once, with all whom it went to: who was told what and when."""
+        told: dict[tuple[datetime, str, tuple[str, ...]], list[str]] = {}
         for mail in self._mailbox.mails[self._shown :]:
-            self._mail(mail)
+            told.setdefault((mail.at, mail.subject, _said(mail)), []).append(mail.to)
         self._shown = len(self._mailbox.mails)
+        for (at, subject, parts), to in told.items():
+            self._console.print(
+                f"    [dim]{at:%Y-%m-%d %H:%M:%S}[/dim]  mail to [bold]{', '.join(to)}[/bold]"
+            )
+            self._indented(Text(subject))
+            for part in parts:
+                self._indented(Text(part, "dim"))
 
-    def _mail(self, mail: Mail) -> None:
-        """Who was told what and when, with the two paragraphs after the greeting."""
-        self._console.print(
-            f"    [dim]{mail.at:%Y-%m-%d %H:%M:%S}[/dim]  mail to [bold]{mail.to}[/bold]"
-        )
-        self._indented(Text(mail.subject))
-        for part in mail.text.split("\n\n")[1:3]:
-            self._indented(Text(" ".join(part.split()), "dim"))
+
+def _said(mail: Mail) -> tuple[str, ...]:
+    """The two paragraphs after the greeting."""
+    return tuple(" ".join(part.split()) for part in mail.text.split("\n\n")[1:3])
