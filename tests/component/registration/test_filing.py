@@ -104,8 +104,17 @@ async def test_two_accounts_hit_opens_a_case_for_a_person(any_api: RegistrationA
     await any_api.filed("acme", account={"domain": "one.com", "name": "One Inc"})
     await any_api.filed("acme", account={"name": "Two Inc", "domain": None, **place})
     await any_api.filed("acme", account={"name": "Two Inc", "domain": "one.com", **place})
-    cases = (await any_api.get("admin", "/v1/conflicts?kind=possible_duplicate")).json()["items"]
-    assert len(cases) == 1
+    await any_api.filed("fourth", account={"name": "Two Inc", "domain": "one.com", **place})
+    [case] = (await any_api.get("admin", "/v1/conflicts?kind=possible_duplicate")).json()["items"]
+    accounts = (await any_api.get("admin", "/v1/accounts")).json()["items"]
+    assert [case["account"]["id"], case["other_account_id"]] == [a["id"] for a in accounts]
+    told = [
+        event["data"]["other_account_id"]
+        for event in await any_api.events()
+        if event["type"] == "dealreg.conflict.opened.v1"
+        and event["data"]["kind"] == "possible_duplicate"
+    ]
+    assert told == [case["other_account_id"]]
 
 
 async def test_staff_file_for_a_partner(any_api: RegistrationApi) -> None:

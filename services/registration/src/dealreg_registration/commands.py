@@ -76,7 +76,8 @@ class Work:
     ``details`` takes the columns of a new registration that no rule looks at, by its id; ``new_rows``
     further rows by table name, ``replaced_contacts`` the contacts of a registration that replace its
     former ones, ``parents`` an account's parent account. All are written in the same transaction.
-    ``parent_keys`` are those of the account that the command's target names as parent.
+    ``parent_keys`` are those of the account that the command's target names as parent. ``suspected`` are
+    the pairs of accounts about which a person is asked already whether they are one.
     """
 
     account: Account
@@ -89,6 +90,7 @@ class Work:
     replaced_contacts: dict[str, Sequence[Mapping[str, str | None]]]
     parents: dict[str, str]
     parent_keys: frozenset[str] = frozenset()
+    suspected: set[frozenset[str]] = field(default_factory=set)
 
     def registration(self, registration_id: str) -> Registration:
         return self.account.registrations[registration_id]

@@ -231,6 +231,7 @@ def _case(account: Account, entry: CaseMoved) -> tuple[str, str, EventData]:
                     for d in case.deadlines
                 ),
                 claims=_conflict_claims(account, case.claim_ids),
+                other_account_id=case.other_account_id,
             ),
         )
     if entry.step == "joined":

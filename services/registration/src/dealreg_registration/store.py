@@ -217,6 +217,20 @@ def _read_cases(conn: Connection, loaded: Mapping[str, Loaded]) -> None:
         loaded[row.account_id].account.cases[row.id] = case_from(row, members.get(row.id, []))
 
 
+def suspected_pairs(conn: Connection, account_ids: Collection[str]) -> set[frozenset[str]]:
+    """The pairs of accounts, one of them among these, that a person was asked about already."""
+    if not account_ids:
+        return set()
+    here, other = conflict.c.account_id, conflict.c.other_account_id
+    rows = conn.execute(
+        select(here, other).where(
+            conflict.c.kind == "possible_duplicate",
+            or_(among(conn, here, account_ids), among(conn, other, account_ids)),
+        )
+    )
+    return {frozenset(pair) for pair in rows.tuples()}
+
+
 def claim_from(row: Row[Any]) -> Claim:
     return Claim(
         id=row.id,
@@ -279,6 +293,7 @@ def case_from(row: Row[Any], claim_ids: Iterable[str]) -> Case:
         market_segment=row.market_segment,
         plan_number=row.plan_number,
         claim_ids=tuple(claim_ids),
+        other_account_id=row.other_account_id,
         closed_at=row.closed_at,
         closed_level=row.closed_level,
     )

@@ -243,6 +243,7 @@ def _case_row(account_id: str, case: Case) -> dict[str, Any]:
         "market_region": case.market_region,
         "market_segment": case.market_segment,
         "plan_number": case.plan_number,
+        "other_account_id": case.other_account_id,
     }
 
 

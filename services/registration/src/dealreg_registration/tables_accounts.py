@@ -154,6 +154,8 @@ conflict = Table(
     Column("plan_number", Integer, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("closed_level", Integer),
+    # In a possible duplicate, the account that may be the same one.
+    Column("other_account_id", String(64), index=True),
     Index("ix_conflict_opened_at", "opened_at"),
 )
 

@@ -187,6 +187,7 @@ def case_view(
         "kind": case.kind,
         "state": case.state,
         "account": {"id": account_id, "name": account_name},
+        "other_account_id": case.other_account_id,
         "market": {"region": case.market_region, "segment": case.market_segment},
         "opened_at": _instant(case.opened_at),
         "closed_at": _instant(closed),

@@ -161,7 +161,7 @@ class AccountWriter:
 
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
         targets, resolutions, made = _find_accounts(conn, commands)
-        rows = store.lock_accounts(conn, _to_lock(commands, targets) - made)
+        rows = store.lock_accounts(conn, _to_lock(commands, targets, resolutions) - made)
         book, standing = self.programme.current(conn, hold=True)
         now = app_now(conn)
         if (plan := book.at(now)) is None:
@@ -174,6 +174,7 @@ class AccountWriter:
         )
         _check_unchanged(commands, resolutions, loaded)
         batch = _Batch(book, Context(plan, standing, now))
+        batch.suspected = store.suspected_pairs(conn, _also(resolutions))
         answers: list[Answer | Exception] = []
         for command, account_id, resolution in zip(commands, targets, resolutions, strict=True):
             try:
@@ -248,6 +249,7 @@ class _Batch:
         self.new_rows: dict[str, list[dict[str, Any]]] = {}
         self.replaced_contacts: dict[str, Any] = {}
         self.parents: dict[str, str] = {}
+        self.suspected: set[frozenset[str]] = set()
         self.audit: list[dict[str, Any]] = []
 
     def run(
@@ -281,6 +283,7 @@ class _Batch:
             replaced_contacts=self.replaced_contacts,
             parents=self.parents,
             parent_keys=_parent_keys(command, loaded),
+            suspected=self.suspected,
         )
         try:
             return command.run(work)
@@ -371,9 +374,19 @@ def _find_accounts(
     return targets, resolutions, made
 
 
-def _to_lock(commands: Sequence[Command], targets: Sequence[str | None]) -> set[str]:
-    """The commands' accounts and the parents they name: writing a parent's id locks its row too."""
-    named = {target for target in targets if target is not None}
+def _also(resolutions: Sequence[Resolution | None]) -> set[str]:
+    """The second accounts that filings' keys name."""
+    return {r.also for r in resolutions if r is not None and r.also is not None}
+
+
+def _to_lock(
+    commands: Sequence[Command],
+    targets: Sequence[str | None],
+    resolutions: Sequence[Resolution | None],
+) -> set[str]:
+    """The commands' accounts, the parents they name, as writing a parent's id locks its row too, and
+    second accounts, so that a pair is suspected once."""
+    named = {target for target in targets if target is not None} | _also(resolutions)
     return named | {c.target.parent_id for c in commands if c.target.parent_id is not None}
 
 

@@ -78,6 +78,9 @@ class ConflictOpened(EventData):
     appeal_of: Annotated[
         str | None, Field(description="The case whose ruling is appealed; null: an automatic one")
     ] = None
+    other_account_id: Annotated[
+        str | None, Field(description="In a possible duplicate, the account that may be the same")
+    ] = None
 
 
 class ConflictJoined(ConflictFact):

@@ -123,7 +123,10 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A conflict that a person must settle; ``claim_ids`` in the order in which they joined."""
+    """A conflict that a person must settle; ``claim_ids`` in the order in which they joined.
+
+    ``other_account_id`` is the account that may be the same one, in a possible duplicate.
+    """
 
     id: str
     kind: CaseKind
@@ -135,6 +138,7 @@ class Case:
     market_segment: str | None
     plan_number: int
     claim_ids: tuple[str, ...]
+    other_account_id: str | None = None
     closed_at: datetime | None = None
     closed_level: int | None = None
 

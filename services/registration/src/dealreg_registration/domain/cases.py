@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
-from typing import cast
 
 from dealreg_registration.domain.account import Account, Case, CaseMoved, Claim, Deadline
 from dealreg_registration.domain.plan import Plan
@@ -77,7 +76,12 @@ def meet(account: Account, plan: Plan, holder: Claim, contested: Claim, at: date
 
 
 def open_possible_duplicate(
-    account: Account, plan: Plan, claim: Claim, case_id: str, at: datetime
+    account: Account,
+    plan: Plan,
+    claim: Claim,
+    other_account_id: str,
+    case_id: str,
+    at: datetime,
 ) -> None:
     """A filing's keys name two accounts: a person must say whether they are one."""
     registration = account.registrations[claim.registration_id]
@@ -93,6 +97,7 @@ def open_possible_duplicate(
         market_segment=segment,
         plan_number=plan.number,
         claim_ids=(claim.id,),
+        other_account_id=other_account_id,
     )
     account.cases[case.id] = case
     account.journal.append(CaseMoved(case, "opened", at))

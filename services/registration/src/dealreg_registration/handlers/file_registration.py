@@ -60,9 +60,7 @@ class FileRegistration:
             disagreements=disagreements,
             new_evidence=bool(filing.evidence),
         )
-        if work.resolution is not None and work.resolution.also is not None:
-            claim = account.of_registration(registration.id)[0]
-            open_possible_duplicate(account, context.plan, claim, new_id("cnf"), context.now)
+        self._suspect(work, registration)
         work.details[registration.id] = self._details(work, decision.owner)
         for position, contact in enumerate(filing.contacts):
             work.new_rows.setdefault("registration_contact", []).append(
@@ -71,6 +69,16 @@ class FileRegistration:
         view = registration_view(account, registration, decision, self.actor)
         view["receipt"] = receipt_view(self.receipt_number, registration)
         return Answer(201, encode(view))
+
+    def _suspect(self, work: Work, registration: Registration) -> None:
+        """Ask a person, once for each pair, when the filing's keys name a second account."""
+        account, context = work.account, work.context
+        also = None if work.resolution is None else work.resolution.also
+        if also is None or (pair := frozenset((account.id, also))) in work.suspected:
+            return
+        work.suspected.add(pair)
+        claim = account.of_registration(registration.id)[0]
+        open_possible_duplicate(account, context.plan, claim, also, new_id("cnf"), context.now)
 
     def _learn(self, work: Work, lines: Sequence[str]) -> list[Disagreement]:
         """Take what the filing says of a known account. Earlier open and referred claims come first."""
