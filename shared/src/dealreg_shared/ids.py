@@ -17,3 +17,12 @@ def new_id(prefix: str) -> str:
 def new_event_id() -> UUID:
     """A new UUIDv7 for an event (RFC 9562)."""
     return uuid7()
+
+
+def new_secret() -> str:
+    """32 hexadecimal digits with 122 random bits, which nobody can foresee.
+
+    From a generator that the system's randomness seeds. ``secrets`` asks the system for each value and
+    lets go of the interpreter's lock meanwhile: under load that costs a turn of another thread.
+    """
+    return uuid_utils.uuid4().hex

@@ -12,20 +12,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from time import monotonic, time
+from time import monotonic
 from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 from sqlalchemy import Table
 from starlette.datastructures import Headers
 
 from dealreg_shared.auth.access import find_access
 from dealreg_shared.auth.keys import hash_key, key_id_of
 from dealreg_shared.auth.principal import Principal
+from dealreg_shared.auth.rate import CallCounter
 from dealreg_shared.contracts.people import AccessKeyUpdated, Role
 from dealreg_shared.db import Database
 from dealreg_shared.web.problems import Problem
@@ -42,7 +40,7 @@ class _Known:
 
     principal: Principal
     expires_at: datetime
-    limit: RateLimitItemPerMinute
+    calls_per_minute: int
     until: float
 
 
@@ -62,7 +60,7 @@ class Authenticator:
         self._now = now
         self._cache_seconds = cache_seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._calls = CallCounter()
 
     async def authenticate(self, headers: Headers, *roles: Role) -> Principal:
         """The caller, if its key is good, its role is among ``roles`` (none given: any role) and it has
@@ -121,7 +119,7 @@ class Authenticator:
         known = _Known(
             Principal(access.key_id, access.role, access.partner_id, access.person_id),
             access.expires_at,
-            RateLimitItemPerMinute(access.requests_per_minute),
+            access.requests_per_minute,
             monotonic() + self._cache_seconds,
         )
         self._known[key_hash] = known
@@ -131,20 +129,20 @@ class Authenticator:
         return known
 
     def _count(self, known: _Known) -> None:
-        key_id = known.principal.key_id
-        if self._limiter.hit(known.limit, key_id):
+        limit = known.calls_per_minute
+        seconds = self._calls.take(known.principal.key_id, limit, monotonic())
+        if not seconds:
             return
-        stats = self._limiter.get_window_stats(known.limit, key_id)
-        wait = max(1, ceil(stats.reset_time - time()))
+        wait = max(1, ceil(seconds))
         raise Problem(
             429,
             "too-many-requests",
             "Too many requests",
-            f"This key may call {known.limit.amount} times a minute; try again in {wait} s.",
+            f"This key may call {limit} times a minute; try again in {wait} s.",
             headers={
                 "retry-after": str(wait),
-                "ratelimit-policy": f'"key";q={known.limit.amount};w=60',
-                "ratelimit": f'"key";r={stats.remaining};t={wait}',
+                "ratelimit-policy": f'"key";q={limit};w=60',
+                "ratelimit": f'"key";r=0;t={wait}',
             },
         )
 

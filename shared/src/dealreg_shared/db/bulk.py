@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Dialect, Table
 
 Row = Mapping[str, Any]
 
-_CHUNKS = (32, 8, 1)
+_CHUNKS = (64, 32, 16, 8, 4, 2, 1)
 """Rows in one SQLite statement. Few sizes, so that each text is prepared once; several rows, because
 Python's driver gives the interpreter lock away for every execution and waits to get it back."""
 

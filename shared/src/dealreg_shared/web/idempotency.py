@@ -12,7 +12,6 @@ row, so that it says nothing about the body once the row is gone.
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +33,7 @@ from sqlalchemy import (
 from starlette.datastructures import Headers
 
 from dealreg_shared.db import UtcDateTime
+from dealreg_shared.ids import new_secret
 from dealreg_shared.web.problems import Problem
 
 TABLE = "idempotency"
@@ -159,7 +159,7 @@ def matching(salt: str, stored_hash: str, hash_: str, answer: StoredAnswer) -> S
 
 def row(scope: str, key: str, hash_: str, status: int, body: bytes, at: datetime) -> dict[str, Any]:
     """The row to insert in the deciding transaction."""
-    salt = secrets.token_hex(16)
+    salt = new_secret()
     return {
         "scope": scope,
         "key": key,

@@ -4,7 +4,6 @@ FastAPI's own body and response handling costs a third of the throughput here (s
 one route reads its body with the model directly; its OpenAPI description is added by ``describe``.
 """
 
-import secrets
 from typing import Any
 
 from fastapi import FastAPI
@@ -25,7 +24,7 @@ from dealreg_registration.handlers.file_registration import FileRegistration
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator
 from dealreg_shared.db import Database
-from dealreg_shared.ids import new_id
+from dealreg_shared.ids import new_id, new_secret
 from dealreg_shared.telemetry import current
 from dealreg_shared.web.problems import is_json, unsupported_media_type
 
@@ -58,7 +57,7 @@ def filing_route(database: Database, writer: AccountWriter, authenticator: Authe
             ),
             actor=actor,
             registration_id=new_id("reg"),
-            receipt_number=secrets.token_hex(16),
+            receipt_number=new_secret(),
             correlation_id=current(),
             idempotency=key,
         )
