@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from dealreg_registration.plan_reading import read_plan
 from dealreg_registration.plan_schema import plan_schema
+from dealreg_registration.plan_validation import validate_plan
 from dealreg_registration.plan_yaml import MAX_BYTES, MAX_DEPTH, Unreadable, read_text
 from tests.factories.plans import small_plan
 
@@ -110,10 +111,26 @@ def test_a_field_given_twice_is_a_fault_in_both_spellings() -> None:
 
 
 def test_half_a_character_is_no_text() -> None:
-    assert codes(json.dumps(small_plan(programme={"name": "\ud800"}))) == [
-        ("/programme/name", "not_text")
-    ]
+    assert codes(
+        json.dumps(small_plan(programme={**small_plan()["programme"], "name": "\ud800"}))
+    ) == [("/programme/name", "not_text")]
     assert codes('{"schema": "a\\u0000b"}') == [("/schema", "not_text")]
+
+
+def test_a_text_that_cannot_be_kept_hides_nothing_else() -> None:
+    plan = small_plan()
+    plan["partners"][0] |= {"name": "A\nda", "kind": "shop"}
+    plan["partners"][1] |= {"id": "b\ud800b", "tier": "goold"}
+
+    report = validate_plan(json.dumps(plan))
+
+    assert {(fault.path, fault.code) for fault in report.faults} >= {
+        ("/partners/0/name", "not_text"),
+        ("/partners/0/kind", "not_among"),
+        ("/partners/1/id", "not_text"),
+        ("/partners/1/tier", "unknown_tier"),
+    }
+    assert len([fault for fault in report.faults if fault.path == "/partners/1/id"]) == 1
 
 
 def test_all_faults_of_shape_are_named_at_once_with_what_is_allowed() -> None:

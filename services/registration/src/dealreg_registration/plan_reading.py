@@ -53,17 +53,20 @@ def read_plan(raw: bytes | str) -> Reading:
     if not isinstance(tree, dict):
         return Reading(None, {}, [Fault("", "not_an_object", "A plan is an object.", "sections")])
     text = json.dumps(tree, ensure_ascii=True)
-    if _SUSPECT.search(text):
-        unstorable = _unstorable(tree, "")
-        if unstorable:
-            return Reading(None, {}, [*faults, *unstorable])
+    said: set[str] = set()
+    if _SUSPECT.search(text) and (unstorable := _unstorable(tree, "")):
+        faults += unstorable
+        said = {fault.path for fault in unstorable}
+        tree = _cleaned(tree)
+        text = json.dumps(tree, ensure_ascii=True)
     document = None
     places: list[tuple[int | str, ...]] = []
     try:
         document = PlanDocument.model_validate_json(text)
     except ValidationError as error:
         for shape in error.errors(include_url=False):
-            faults.append(_fault(shape))
+            if join("", *shape["loc"]) not in said:
+                faults.append(_fault(shape))
             if shape["type"] != "extra_forbidden":  # the fields beside it can still be looked at
                 places.append(shape["loc"])
     if faults:
@@ -87,6 +90,17 @@ def _unstorable(value: Any, path: str) -> list[Fault]:
         sentence = "This text contains half a character or a control character."
         return [Fault(path, "not_text", sentence, "Unicode text on one line")]
     return []
+
+
+def _cleaned(value: Any) -> Any:
+    """The same with question marks in such texts, so that the rest can be looked at."""
+    if isinstance(value, dict):
+        return {_cleaned(name): _cleaned(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, str) and not _clean(value):
+        return _CONTROL.sub("?", value).encode("utf-8", "replace").decode("utf-8")
+    return value
 
 
 def _clean(text: str) -> bool:
