@@ -72,6 +72,8 @@ def excluded_twice(plan: Plan) -> None:
 
 
 EXCLUSIVE = {"id": "x", "territory": "t-west", "partner": "bob", "exclusive": True}
+WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday")
+
 CASES: list[tuple[Callable[[Plan], Any], str, str]] = [
     (put("/programme/time_zone", "Europe/Berlinn"), "/programme/time_zone", "unknown_time_zone"),
     (put("/programme/currency", "XQX"), "/programme/currency", "unknown_currency"),
@@ -200,6 +202,37 @@ CASES: list[tuple[Callable[[Plan], Any], str, str]] = [
     (put("/segment_targets/0/partner_share", 61), "/segment_targets", "shares_not_whole"),
     (put("/policy/score_weights", {"presence": 31}), "/policy/score_weights", "weights_not_whole"),
     (put("/policy/ladder", {"vp_hours": 3}), "/policy/ladder/vp_hours", "deadlines_out_of_order"),
+    (
+        put("/policy/ladder", {"reminders": [80, 50]}),
+        "/policy/ladder/reminders",
+        "reminders_out_of_order",
+    ),
+    (put("/policy/ladder", {"reminders": [100]}), "/policy/ladder/reminders/0", "out_of_range"),
+    (
+        put("/policy/calendar", {"time_zone": "Europe/Berln"}),
+        "/policy/calendar/time_zone",
+        "unknown_time_zone",
+    ),
+    (
+        put("/policy/calendar", {"hours": {day: [] for day in WEEK}}),
+        "/policy/calendar/hours",
+        "never_open",
+    ),
+    (
+        put("/policy/calendar", {"hours": {"monday": ["9 to 5"]}}),
+        "/policy/calendar/hours/monday/0",
+        "bad_format",
+    ),
+    (
+        put("/policy/ladder", {"vp_clock": "business", "vp_calendar": {"holidays_of": "XX"}}),
+        "/policy/ladder/vp_calendar/holidays_of",
+        "unknown_holidays",
+    ),
+    (
+        put("/policy/calendar", {"holidays_of": "DE-ZZ"}),
+        "/policy/calendar/holidays_of",
+        "unknown_holidays",
+    ),
     (put("/people/1/roles", ["direct_owner"]), "/people", "ladder_incomplete"),
     (put("/people/0/manages", ["west"]), "/people", "ladder_incomplete"),
     (put("/people/-", person("two", "ceo")), "/people/5/roles", "second_of_its_kind"),
@@ -230,6 +263,11 @@ def test_a_fault_is_named_with_its_place(
 
 
 WARNINGS: list[tuple[Callable[[Plan], Any], str, str]] = [
+    (
+        put("/policy/ladder", {"vp_calendar": {"holidays_of": "US"}}),
+        "/policy/ladder/vp_calendar",
+        "calendar_unused",
+    ),
     (put("/segments/1/employees_from", 200), "/segments/1", "segments_gap"),
     (put("/territories/-", {"id": "t", "name": "T"}), "/territories/2", "unassigned_territory"),
     (

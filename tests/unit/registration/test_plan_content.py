@@ -49,7 +49,9 @@ def test_two_spellings_of_one_plan_have_one_hash() -> None:
 
 def test_defaults_are_written_out() -> None:
     stored = content(small_plan())
-    assert stored["policy"]["ladder"] == {"partner_manager_hours": 4, "vp_hours": 24}
+    assert stored["policy"]["ladder"]["vp_hours"] == 24
+    assert stored["policy"]["ladder"]["reminders"] == [50, 80]
+    assert stored["policy"]["calendar"]["hours"]["friday"] == ["09:00-17:00"]
     assert stored["assignments"][0]["role"] == "primary"
     assert stored["assignments"][0]["goal"] == "1000"
 

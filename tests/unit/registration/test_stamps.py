@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
@@ -280,6 +279,5 @@ def test_a_pause_never_brings_a_deadline_nearer_and_an_early_answer_never_puts_i
             assert plain.due_at <= short.due_at <= long.due_at
 
 
-def test_terms_without_a_level_are_asked_in_vain() -> None:
-    with pytest.raises(KeyError):
-        replace(LadderTerms(), levels=()).of(1)
+def test_a_level_above_the_ladder_has_no_deadline() -> None:
+    assert LadderTerms().of(4).hours is None

@@ -26,6 +26,7 @@ from dealreg_shared.contracts.plan_document import (
 
 TEMPLATE = Path(__file__).parents[3] / "examples/template/plan.yaml"
 
+WORKING_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 SMALLEST: Mapping[str, Any] = {
     "schema": SCHEMA_ID,
     "programme": {"name": "Example", "time_zone": "Europe/Berlin", "currency": "EUR"},
@@ -65,7 +66,25 @@ def test_the_smallest_plan_is_the_rule_book_with_every_default() -> None:
         "referral_names_target": True,
         "owner_idle_days": 90,
         "suspension_notice_days": 5,
-        "ladder": {"partner_manager_hours": 4, "vp_hours": 24},
+        "calendar": {
+            "time_zone": None,
+            "hours": dict.fromkeys(WORKING_DAYS, ("09:00-17:00",)) | {"saturday": (), "sunday": ()},
+            "holidays_of": None,
+            "days_off": (),
+        },
+        "ladder": {
+            "partner_manager_hours": 4,
+            "partner_manager_clock": "wall",
+            "partner_manager_calendar": None,
+            "vp_hours": 24,
+            "vp_clock": "wall",
+            "vp_calendar": None,
+            "vp_clock_from": "opening",
+            "reminders": (50, 80),
+            "ceo_repeat_hours": 24,
+            "pause_for_information": False,
+            "pause_limit_hours": 48,
+        },
         "score_target": 80,
         "score_weights": {
             "presence": 30,

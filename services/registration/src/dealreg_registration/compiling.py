@@ -5,11 +5,16 @@ module must not check it again.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from dealreg_registration.domain.calendar import working_days
+from dealreg_registration.domain.calendar import (
+    WALL_CLOCK,
+    BusinessCalendar,
+    Clock,
+    Opening,
+)
 from dealreg_registration.domain.identity import domain_key, external_key, name_keys
 from dealreg_registration.domain.ladder_terms import HOUR, LadderTerms, LevelTerms
 from dealreg_registration.domain.match import TerritoryIndex
@@ -22,7 +27,9 @@ from dealreg_registration.domain.plan import (
     Segment,
 )
 from dealreg_registration.domain.territory import Assignment, Territory
+from dealreg_registration.holiday_dates import holiday_dates
 from dealreg_shared.contracts import plan_document as doc
+from dealreg_shared.contracts.plan_ladder import Calendar, LevelClock
 
 RegistrableDomain = Callable[[str], str | None]
 
@@ -34,7 +41,7 @@ def compile_plan(
     registrable_domain: RegistrableDomain,
 ) -> Plan:
     """The plan as decisions see it."""
-    policy = document.policy
+    policy, zone = document.policy, document.programme.time_zone
     tiers = {tier.id: tier for tier in document.tiers}
     return Plan(
         number=number,
@@ -77,8 +84,8 @@ def compile_plan(
             owner_idle_days=policy.owner_idle_days,
         ),
         ladder=_ladder(document),
-        business_days=working_days(ZoneInfo(document.programme.time_zone)),
-        ladder_terms=_ladder_terms(policy.ladder),
+        business_days=_calendar(document.policy.calendar, zone, in_force_from.year),
+        ladder_terms=_ladder_terms(policy, zone, in_force_from.year),
     )
 
 
@@ -162,14 +169,50 @@ def _named_by_key(
     return by_key
 
 
-def _ladder_terms(policy: doc.LadderPolicy) -> LadderTerms:
+def _ladder_terms(policy: doc.Policy, zone: str, year: int) -> LadderTerms:
+    ladder = policy.ladder
+
+    def clock(kind: LevelClock, own: Calendar | None) -> Clock:
+        return WALL_CLOCK if kind == "wall" else _calendar(own or policy.calendar, zone, year)
+
+    manager = clock(ladder.partner_manager_clock, ladder.partner_manager_calendar)
+    vp = clock(ladder.vp_clock, ladder.vp_calendar)
     return LadderTerms(
         levels=(
-            LevelTerms(1, "partner_manager", policy.partner_manager_hours * HOUR),
-            LevelTerms(2, "vp", policy.vp_hours * HOUR),
+            LevelTerms(1, "partner_manager", ladder.partner_manager_hours * HOUR, manager),
+            LevelTerms(2, "vp", ladder.vp_hours * HOUR, vp),
             LevelTerms(3, "ceo", None),
         ),
+        reminders=ladder.reminders,
+        vp_clock_from=ladder.vp_clock_from,
+        repeat_hours=ladder.ceo_repeat_hours,
+        pause_for_information=ladder.pause_for_information,
+        pause_limit=ladder.pause_limit_hours * HOUR,
     )
+
+
+def _calendar(calendar: Calendar, zone: str, year: int) -> BusinessCalendar:
+    hours, place = calendar.hours, calendar.holidays_of
+    week = (
+        hours.monday,
+        hours.tuesday,
+        hours.wednesday,
+        hours.thursday,
+        hours.friday,
+        hours.saturday,
+        hours.sunday,
+    )
+    public = frozenset() if place is None else holiday_dates(place, year)
+    return BusinessCalendar(
+        zone=ZoneInfo(calendar.time_zone or zone),
+        week=tuple(tuple(_opening(text) for text in day) for day in week),
+        holidays=public | frozenset(calendar.days_off),
+    )
+
+
+def _opening(text: str) -> Opening:
+    start, end = text.split("-")
+    return Opening(time.fromisoformat(start), time.fromisoformat(end.replace("24:00", "00:00")))
 
 
 def _ladder(document: doc.PlanDocument) -> Ladder:

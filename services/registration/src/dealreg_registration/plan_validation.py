@@ -17,6 +17,7 @@ from dealreg_registration.domain.plan_checks import abridged, check_plan
 from dealreg_registration.domain.plan_fault import Fault
 from dealreg_registration.domain.plan_tree import Known
 from dealreg_registration.domains import registrable_domain
+from dealreg_registration.holiday_dates import holiday_places
 from dealreg_registration.plan_content import PART_BYTES, item_bytes
 from dealreg_registration.plan_reading import LISTS, read_plan
 from dealreg_shared.contracts.plan_document import PlanDocument, Policy
@@ -88,4 +89,5 @@ def _known(people: frozenset[str], erased: frozenset[str]) -> Known:
         policy=Policy().model_dump(),
         people=people,
         erased=erased,
+        holiday_places=holiday_places(),
     )

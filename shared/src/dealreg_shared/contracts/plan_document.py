@@ -14,9 +14,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from dealreg_shared.contracts.base import CurrencyCode
+from dealreg_shared.contracts.plan_ladder import Calendar, LadderPolicy
+from dealreg_shared.contracts.plan_section import CountryCode, Section, SubdivisionCode
 
 SCHEMA_ID: Literal["dealreg.plan/1"] = "dealreg.plan/1"
 
@@ -53,10 +55,6 @@ Amount = Annotated[
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
-SubdivisionCode = Annotated[
-    str, Field(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$", description="ISO 3166-2")
-]
 PostalPrefix = Annotated[
     str,
     Field(pattern=r"^[A-Z]{2}:[A-Z0-9]{1,10}$", description="Country, colon, prefix: US:941"),
@@ -64,12 +62,6 @@ PostalPrefix = Annotated[
 IndustryPrefix = Annotated[str, Field(pattern=r"^\d{1,6}$")]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Tags = tuple[Id, ...]
-
-
-class Section(BaseModel):
-    """Base of all parts of the document: nothing unknown, nothing converted, nothing changed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Programme(Section):
@@ -265,13 +257,6 @@ class Person(Section):
     email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
 
 
-class LadderPolicy(Section):
-    """Hours on the wall clock from the opening of a case."""
-
-    partner_manager_hours: Annotated[int, Field(ge=1, le=720)] = 4
-    vp_hours: Annotated[int, Field(ge=1, le=720)] = 24
-
-
 class ScoreWeights(Section):
     """Per cent; together 100."""
 
@@ -296,6 +281,9 @@ class Policy(Section):
     referral_names_target: bool = True
     owner_idle_days: Annotated[int, Field(ge=1)] = 90
     suspension_notice_days: Annotated[int, Field(ge=0, le=365)] = 5
+    calendar: Annotated[
+        Calendar, Field(description="What business days are; also for ladders without their own")
+    ] = Calendar()
     ladder: LadderPolicy = LadderPolicy()
     score_target: Percent = 80
     score_weights: ScoreWeights = ScoreWeights()

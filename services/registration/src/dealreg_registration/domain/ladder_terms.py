@@ -47,11 +47,11 @@ class LadderTerms:
     pause_limit: timedelta = 48 * HOUR
 
     def of(self, level: int) -> LevelTerms:
-        """The terms of a level. Raises KeyError for one that the ladder does not have."""
+        """The terms of a level; one above the ladder, a reviewer's, has no deadline."""
         for terms in self.levels:
             if terms.level == level:
                 return terms
-        raise KeyError(level)
+        return LevelTerms(level, "reviewer", None)
 
 
 def terms_row(terms: LadderTerms, opened_at: datetime) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Pure: what codes exist and who is known is handed in. Must not know how a plan i
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from dealreg_registration.domain.plan_calendar import check_calendars, check_ladder
 from dealreg_registration.domain.plan_exclusives import check_exclusives
 from dealreg_registration.domain.plan_fault import Fault
 from dealreg_registration.domain.plan_partial import Place
@@ -48,6 +49,8 @@ def check_plan(
         check_named_accounts(tree, registrable),
         check_targets(tree),
         check_policy(tree),
+        check_calendars(tree, known),
+        check_ladder(tree),
         check_people(tree, known),
         check_exclusives(tree),
     ):

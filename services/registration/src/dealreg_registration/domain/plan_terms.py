@@ -284,7 +284,7 @@ def check_targets(tree: PlanTree) -> Iterator[Fault]:
 
 
 def check_policy(tree: PlanTree) -> Iterator[Fault]:
-    """Weights that make a whole, deadlines in the order of the ladder."""
+    """Weights that make a whole."""
     weights = tree.policy["score_weights"]
     if "score_weights" not in tree.doubtful_policy and sum(weights.values()) != 100:
         yield Fault(
@@ -292,16 +292,6 @@ def check_policy(tree: PlanTree) -> Iterator[Fault]:
             "weights_not_whole",
             f"The weights add up to {sum(weights.values())} per cent.",
             "100 in all",
-        )
-    ladder = tree.policy["ladder"]
-    if "ladder" not in tree.doubtful_policy and (
-        ladder["vp_hours"] < ladder["partner_manager_hours"]
-    ):
-        yield Fault(
-            "/policy/ladder/vp_hours",
-            "deadlines_out_of_order",
-            "The VP's time would run out before the partner manager's.",
-            f"{ladder['partner_manager_hours']} or more",
         )
 
 

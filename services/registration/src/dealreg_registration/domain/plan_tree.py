@@ -29,6 +29,8 @@ class Known:
     policy: Item
     people: Collection[str] = ()
     erased: Collection[str] = ()
+    holiday_places: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Country -> its subdivisions with holidays of their own."""
 
 
 @dataclass(frozen=True, slots=True)
