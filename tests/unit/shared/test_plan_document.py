@@ -21,8 +21,8 @@ from dealreg_shared.contracts.plan_document import (
     MarketData,
     PlanDocument,
     Policy,
-    Section,
 )
+from dealreg_shared.contracts.plan_section import Section
 
 TEMPLATE = Path(__file__).parents[3] / "examples/template/plan.yaml"
 

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 import yaml
 
-from dealreg_shared.contracts.plan_document import SCHEMA_ID, SECTIONS, PlanDocument, Section
+from dealreg_shared.contracts.plan_document import SCHEMA_ID, SECTIONS, PlanDocument
+from dealreg_shared.contracts.plan_section import Section
 from dealreg_shared.db.types import canonical_json
 
 PART_BYTES = 240_000

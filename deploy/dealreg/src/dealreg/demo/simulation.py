@@ -20,7 +20,7 @@ from dealreg.first_key import ensure_admin_key
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.bus.port import Bus, Message, Subscription
 from dealreg_shared.config import SharedSettings
-from dealreg_shared.contracts.plan_document import LadderPolicy
+from dealreg_shared.contracts.plan_ladder import LadderPolicy
 from dealreg_shared.inbox import Consumer
 from dealreg_shared.runtime import Service
 
