@@ -206,7 +206,7 @@ async def test_every_fault_of_a_body_is_listed(path: str, http: httpx.AsyncClien
         "/seats": "must be a whole number",
         "/renewal": "must be true or false",
         "/lines/0/product": TEXT_RULE,
-        "/lines/0/tags": TEXT_RULE,
+        "/lines/0/tags/a/0": TEXT_RULE,
         "/lines/1/product": "must have at most 20 characters",
         "/lines/2": "must be an object",
         "/a~1b~0c": "is not a known field",

@@ -110,7 +110,7 @@ def _app(settings: RegistrationSettings, writer: AccountWriter, parts: Programme
         description="Deals are registered, decided at once, and kept in true order.",
         # Registration never refuses because the bus is away, so the bus is no part of readiness.
         checks={"database": database_answers},
-        routes=[filing_route(database, writer, authenticator)],
+        hot=[filing_route(database, writer, authenticator)],
         max_body=settings.http_max_body,
         larger_bodies=LARGER_BODIES,
     )

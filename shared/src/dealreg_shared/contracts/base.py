@@ -7,6 +7,7 @@ conversion), and nothing can be changed once made. Must not know any service, ta
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import (
@@ -31,6 +32,7 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("a time between the years 1 and 9999 in UTC") from None
 
 
+@lru_cache(maxsize=1024)  # one decision writes the same few instants twenty times
 def format_instant(value: datetime) -> str:
     """RFC 3339 in UTC with microseconds and ``Z``; the one spelling used in storage and on the wire."""
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -7,6 +7,7 @@ validated after parsing, where strictness refuses dates.
 """
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import (
@@ -15,12 +16,13 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
-    model_validator,
 )
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
-from dealreg_shared.web.problems import Problem, from_validation, invalid, malformed_json
-from dealreg_shared.web.texts import has_surrogate, storable
+from dealreg_shared.web.problems import Problem, invalid, malformed_json
+from dealreg_shared.web.texts import storable
+
+Place = tuple[str | int, ...]
 
 MAX_TEXT = 2000
 """Characters in any one text, where the field does not say less."""
@@ -33,58 +35,53 @@ class StrictBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_max_length=MAX_TEXT)
 
-    @model_validator(mode="after")
-    def _texts_can_be_stored(self) -> Self:
-        faults = [
-            InitErrorDetails(type=PydanticCustomError("text", TEXT_RULE), loc=(name,), input=None)
-            for name, value in self.__dict__.items()
-            if not storable(value)
-        ]
-        if faults:
-            raise ValidationError.from_exception_data(type(self).__name__, faults)
-        return self
-
     @classmethod
     def parse(cls, raw: bytes) -> Self:
         """Read a body. Raises ``Problem``: 400 for what is no JSON, 422 for what breaks a rule."""
         try:
-            return cls.model_validate_json(raw)
+            body = cls.model_validate_json(raw)
         except ValidationError as error:
             raise _problem(error, raw) from None
+        if texts := _text_faults(raw):
+            raise invalid(texts)
+        return body
 
 
 def _problem(error: ValidationError, raw: bytes) -> Problem:
     faults = error.errors(include_url=False, include_input=False)
     if faults[0]["type"] != "json_invalid":
-        return from_validation(error)
+        return invalid([*faults, *_text_faults(raw)])
     # The strict parser calls an escaped lone surrogate bad JSON. It is JSON, with an impossible text.
     try:
-        document = json.loads(raw)
+        texts = _text_faults(raw)
     except (ValueError, RecursionError):
-        return malformed_json(str(faults[0].get("ctx", {}).get("error", "")))
-    place = _impossible_text(document, ())
-    if place is None:
-        return malformed_json(str(faults[0].get("ctx", {}).get("error", "")))
-    return invalid([{"type": "text", "loc": place, "msg": TEXT_RULE}])
+        texts = []
+    reason = str(faults[0].get("ctx", {}).get("error", ""))
+    return invalid(texts) if texts else malformed_json(reason)
 
 
-def _impossible_text(value: Any, place: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
-    """Where the first text with a lone surrogate stands."""
+def _text_faults(raw: bytes) -> list[dict[str, Any]]:
+    """In JSON a NUL or half of a surrogate pair is written as an escape, or it is no JSON."""
+    if b"\\u" not in raw:
+        return []
+    places = _impossible_texts(json.loads(raw))
+    return [{"type": "text", "loc": place, "msg": TEXT_RULE} for place in places]
+
+
+def _impossible_texts(value: Any, place: Place = ()) -> Iterator[Place]:
+    """Where texts stand that no database stores. A name that is one stands for its whole object."""
     if isinstance(value, str):
-        return place if has_surrogate(value) else None
-    items: list[tuple[str | int, Any]] = []
-    if isinstance(value, dict):
-        for name in value:
-            if has_surrogate(name):
-                return (*place, name)
-        items = list(value.items())
+        if not storable(value):
+            yield place
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if storable(name):
+                yield from _impossible_texts(item, (*place, name))
+            else:
+                yield (*place, name)
     elif isinstance(value, list):
-        items = list(enumerate(value))
-    for name, item in items:
-        found = _impossible_text(item, (*place, name))
-        if found is not None:
-            return found
-    return None
+        for index, item in enumerate(value):
+            yield from _impossible_texts(item, (*place, index))
 
 
 BodyT = TypeVar("BodyT")
@@ -106,26 +103,7 @@ class _FromJson(Generic[BodyT]):
                 text = json.dumps(value, ensure_ascii=True, allow_nan=False)
             except ValueError:
                 raise ValueError("numbers must be finite") from None
-            try:
-                return source.model_validate_json(text)
-            except ValidationError as error:
-                faults = error.errors(include_url=False, include_input=False)
-                if faults[0]["type"] != "json_invalid":
-                    raise
-                place = _impossible_text(value, ())
-                raise ValidationError.from_exception_data(
-                    source.__name__,
-                    [
-                        InitErrorDetails(
-                            type=PydanticCustomError(
-                                "text",
-                                TEXT_RULE if place is not None else "must be nested less deeply",
-                            ),
-                            loc=place or (),
-                            input=None,
-                        )
-                    ],
-                ) from None
+            return source.parse(text.encode())
 
         return core_schema.no_info_before_validator_function(
             read, handler(source), json_schema_input_schema=handler(source)

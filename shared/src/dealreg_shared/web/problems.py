@@ -79,11 +79,10 @@ class Problem(HTTPException):
 
 
 def install(app: FastAPI) -> None:
-    """Turn every error of ``app`` into a problem."""
+    """Turn the errors that the framework finds in ``app`` into problems; the rest is ``Unforeseen``."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _request_validation)
-    app.add_middleware(Unforeseen)
 
 
 class Unforeseen:

@@ -213,6 +213,8 @@ class Standing:
         }
 
     def active(self, partner_id: str, instant: datetime) -> bool:
+        if partner_id not in self._periods:
+            return True
         period = self._at(partner_id, instant)
         return period is None or not period.suspended
 
@@ -250,7 +252,7 @@ class Standing:
         return found
 
     def _at(self, partner_id: str, instant: datetime) -> StatusPeriod | None:
-        current = None
+        current: StatusPeriod | None = None
         for period in self._periods.get(partner_id, ()):
             if period.since <= instant:
                 current = period
