@@ -6,7 +6,7 @@ only, so that domains may use it. Must not read a clock, nor know plans, calenda
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 FIRST_LEVEL = 1
@@ -109,6 +109,36 @@ def passed_up(course: Course, level: int, now: datetime) -> bool:
         step.how == "review" and step.level == level + 1 and step.at <= now
         for step in course.raises
     )
+
+
+def missed(course: Course, now: datetime) -> tuple[Deadline, ...]:
+    """The deadlines that ran out while nobody above had the case, by ``now`` or by the closing.
+
+    Who decides or passes up at the very instant of the deadline has missed it.
+    """
+    instant = now if course.closed_at is None else min(now, course.closed_at)
+    found: dict[int, Deadline] = {}
+    for index, stamp in enumerate(course.stamps):
+        following = course.stamps[index + 1 : index + 2]
+        for deadline in stamp.deadlines[:-1]:
+            due = deadline.due_at
+            if due is None or due > instant or any(later.at < due for later in following):
+                continue
+            pause = course.paused(due)
+            held = pause is not None and pause.start < due
+            raised = any(step.level > deadline.level and step.at < due for step in course.raises)
+            if not held and not raised:
+                found.setdefault(deadline.level, deadline)
+    return tuple(found[level] for level in sorted(found))
+
+
+def reached_at(course: Course, level: int) -> datetime:
+    """When ``level`` becomes responsible, as the course stands. Its first level: when it was stamped."""
+    instants = {stamp.at for stamp in course.stamps} | {step.at for step in course.raises}
+    for stamp in course.stamps:
+        instants.update(deadline.due_at for deadline in stamp.deadlines if deadline.due_at)
+    open_course = replace(course, closed_at=None)
+    return next(instant for instant in sorted(instants) if level_at(open_course, instant) >= level)
 
 
 def _by_deadlines(deadlines: Sequence[Deadline], instant: datetime) -> int:

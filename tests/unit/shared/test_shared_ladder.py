@@ -12,7 +12,9 @@ from dealreg_shared.ladder import (
     Raise,
     Stamp,
     level_at,
+    missed,
     passed_up,
+    reached_at,
     taken_above,
 )
 
@@ -107,3 +109,42 @@ def test_the_level_never_falls_and_stays_on_the_ladder(
     course = Course((stamp(),), tuple(Raise(level, at, "person", "taking") for level, at in raises))
     early, late = min(one, other), max(one, other)
     assert 1 <= level_at(course, early) <= level_at(course, late) <= 3
+
+
+def levels_missed(course: Course, after: timedelta) -> list[int]:
+    return [deadline.level for deadline in missed(course, T0 + after)]
+
+
+def test_a_deadline_is_missed_at_its_very_instant_and_by_who_had_the_case() -> None:
+    plain = Course((stamp(),))
+    assert levels_missed(plain, 4 * HOUR - TICK) == []
+    assert levels_missed(plain, 4 * HOUR) == [1]
+    assert levels_missed(plain, 24 * HOUR) == [1, 2]
+    assert levels_missed(Course((stamp(),), closed_at=T0 + 4 * HOUR - TICK), 99 * HOUR) == []
+    assert levels_missed(Course((stamp(),), closed_at=T0 + 4 * HOUR), 99 * HOUR) == [1]
+    for at, first in ((4 * HOUR - TICK, []), (4 * HOUR, [1])):
+        review = Raise(2, T0 + at, "pm", "review")
+        course = Course((stamp(), stamp(2, T0 + at)), (review,))
+        assert levels_missed(course, 5 * HOUR) == first
+        assert levels_missed(course, 24 * HOUR) == [*first, 2]
+
+
+def test_a_pause_holds_a_deadline_back_and_a_new_stamp_replaces_it() -> None:
+    course = Course(
+        (stamp(), stamp(2, T0 + 6 * HOUR, 8, 28)), pauses=(Pause(T0 + 2 * HOUR, T0 + 6 * HOUR),)
+    )
+    assert levels_missed(course, 7 * HOUR) == []
+    assert levels_missed(course, 8 * HOUR) == [1]
+    at_once = Course((stamp(),), pauses=(Pause(T0 + 4 * HOUR, T0 + 6 * HOUR),))
+    assert levels_missed(at_once, 4 * HOUR) == [1]
+
+
+def test_when_a_level_becomes_responsible() -> None:
+    plain = Course((stamp(),))
+    assert [reached_at(plain, level) - T0 for level in (1, 2, 3)] == [0 * HOUR, 4 * HOUR, 24 * HOUR]
+    review = Course((stamp(), stamp(2, T0 + HOUR)), (Raise(2, T0 + HOUR, "pm", "review"),))
+    assert reached_at(review, 2) == T0 + HOUR
+    paused = Course(
+        (stamp(), stamp(2, T0 + 6 * HOUR, 8, 28)), pauses=(Pause(T0 + 2 * HOUR, T0 + 6 * HOUR),)
+    )
+    assert reached_at(paused, 2) == T0 + 8 * HOUR

@@ -6,9 +6,17 @@
 
 from typing import Literal
 
-from dealreg_shared.contracts.base import EventData, Instant
+from dealreg_shared.contracts.base import Contract, EventData, Instant
 
 Role = Literal["partner", "partner_manager", "vp", "ceo", "admin", "auditor"]
+
+
+class Delegation(Contract):
+    """In [start, end) ``delegate_id`` acts for the person, and is told what the person is told."""
+
+    delegate_id: str
+    start: Instant
+    end: Instant
 
 
 class PersonUpdated(EventData):
@@ -20,6 +28,7 @@ class PersonUpdated(EventData):
     roles: tuple[str, ...]
     markets: tuple[str, ...] = ()
     partner_id: str | None = None
+    delegations: tuple[Delegation, ...] = ()
 
 
 class AccessKeyUpdated(EventData):
