@@ -10,6 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select
 
+from dealreg_registration.case_rows import case_from
+from dealreg_registration.domain.ladder_terms import LadderTerms
 from dealreg_registration.tables import metadata
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import downgrade, migrate
@@ -87,3 +89,38 @@ async def test_accounts_that_were_there_before_are_swept_in_time(database: Datab
     account = metadata.tables["account"]
     due = await database.read(lambda conn: conn.execute(select(account.c.next_due_at)).scalar_one())
     assert due == datetime(2026, 5, 31, 9, tzinfo=UTC)
+
+
+async def test_cases_that_were_open_before_keep_their_deadlines(database: Database) -> None:
+    """Revision 0005 makes the stamp of an open case the first of its course; going back undoes it."""
+    await migrate(database, PACKAGE, "0004")
+    at = "2026-03-02 09:00:00.000000Z"
+    deadlines = '[[1,"partner_manager","m","2026-03-02T13:00:00.000000Z"],[3,"ceo",null,null]]'
+
+    def fill(conn: Connection) -> None:
+        conn.exec_driver_sql(
+            "INSERT INTO account (id, name, facts, sources, last_place, event_version, version,"
+            f" created_at) VALUES ('acc_1', 'One', '{{}}', '{{}}', 1, 0, 1, '{at}')"
+        )
+        conn.exec_driver_sql(
+            "INSERT INTO conflict (id, account_id, kind, state, opened_at, generation, deadlines,"
+            f" plan_number) VALUES ('cnf_1', 'acc_1', 'overlap', 'open', '{at}', 1, '{deadlines}', 1)"
+        )
+
+    await database.write(fill)
+    await migrate(database, PACKAGE)
+    conflict = metadata.tables["conflict"]
+    row = await database.read(lambda conn: conn.execute(select(conflict)).one())
+    case = case_from(row, ())
+    due = datetime(2026, 3, 2, 13, tzinfo=UTC)
+    assert [(d.level, d.person_id, d.due_at) for d in case.deadlines] == [
+        (1, "m", due),
+        (3, None, None),
+    ]
+    assert case.course.stamps[0].at == datetime(2026, 3, 2, 9, tzinfo=UTC)
+    assert case.terms == LadderTerms()
+    await downgrade(database, PACKAGE, "0004")
+    kept = await database.read(
+        lambda conn: conn.exec_driver_sql("SELECT generation, deadlines FROM conflict").one()
+    )
+    assert tuple(kept) == (1, deadlines)

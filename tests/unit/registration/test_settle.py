@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from dealreg_registration.domain.account import HOLDING, LIVE, PENDING
 from dealreg_registration.domain.amending import amend
-from dealreg_registration.domain.cases import level_at
 from dealreg_registration.domain.ending import report_result, revoke, withdraw
 from dealreg_registration.domain.errors import (
     FactAlreadyKnown,
@@ -22,6 +21,7 @@ from dealreg_registration.domain.errors import (
 from dealreg_registration.domain.facts import Band, Facts
 from dealreg_registration.domain.filing import add_lines
 from dealreg_registration.domain.plan import PlanBook, Policy, Standing, StatusPeriod
+from dealreg_shared.ladder import level_at
 from tests.factories.registration import START, World, partner, plan, territory
 
 DAY = timedelta(days=1)
@@ -225,7 +225,7 @@ def test_the_ladder_is_stamped_and_its_level_changes_at_the_very_second() -> Non
         (hours[1], 3),
         (hours[1] * 9, 3),
     ):
-        assert level_at(case.deadlines, START + elapsed) == level
+        assert level_at(case.course, START + elapsed) == level
 
 
 def test_added_lines_are_new_claims_with_new_places() -> None:

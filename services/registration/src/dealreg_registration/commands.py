@@ -38,11 +38,14 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who commands: an API key of a partner or of staff, or the system itself."""
+    """Who commands: an API key of a partner or of staff, or the system itself. Staff have a role, and a
+    person if the key is bound to one."""
 
     id: str
     kind: str
     partner_id: str | None = None
+    role: str | None = None
+    person_id: str | None = None
 
     @property
     def staff(self) -> bool:
@@ -54,7 +57,7 @@ SYSTEM = Actor("system", "system")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which account a command is for: named by its id, by a registration, or by keys.
+    """Which account a command is for: named by its id, by a registration, by a case, or by keys.
 
     With keys the account is found or made; ``name`` and ``facts`` are then the filer's. ``parent_id`` is
     a further account that the command reads: it is locked with the others.
@@ -62,6 +65,7 @@ class Target:
 
     account_id: str | None = None
     registration_id: str | None = None
+    conflict_id: str | None = None
     keys: Sequence[str] = ()
     name: str = ""
     facts: Facts = field(default_factory=Facts)
@@ -91,6 +95,8 @@ class Work:
     parents: dict[str, str]
     parent_keys: frozenset[str] = frozenset()
     suspected: set[frozenset[str]] = field(default_factory=set)
+    stands_for: frozenset[str] = frozenset()
+    """Persons for whom the actor's person may act at this instant; only for commands on a case."""
 
     def registration(self, registration_id: str) -> Registration:
         return self.account.registrations[registration_id]

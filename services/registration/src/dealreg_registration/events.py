@@ -7,19 +7,18 @@ ordered as the journal is. No person's data passes here.
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
+from dealreg_registration.case_events import case_acted, case_moved
 from dealreg_registration.domain.account import (
     Account,
     Acted,
-    CaseMoved,
-    Claim,
     ClaimMoved,
     Decided,
     Entry,
     Owner,
     Registration,
 )
+from dealreg_registration.domain.case import CaseActed, CaseMoved
 from dealreg_registration.domain.plan import Plan
-from dealreg_shared.contracts import conflict as conflict_contract
 from dealreg_shared.contracts import registration as contract
 from dealreg_shared.contracts.base import EventData, Market, Money
 from dealreg_shared.outbox import Outgoing
@@ -31,6 +30,7 @@ Consequence = Literal[
     "standby_off",
     "filed_again",
     "partner_suspended",
+    "ruling",
 ]
 """Causes of a claim's step that are not its filer's own act."""
 
@@ -41,6 +41,12 @@ _BY_CONSEQUENCE: dict[str, str] = {
     "standby_off": "dealreg.claim.closed.v1",
     "line_won": "dealreg.claim.closed.v1",
     "filed_again": "dealreg.claim.superseded.v1",
+}
+_BY_RULING: dict[str, str] = {
+    "protected": "dealreg.claim.promoted.v1",
+    "contested": "dealreg.claim.restored.v1",
+    "closed": "dealreg.claim.closed.v1",
+    "revoked": "dealreg.claim.revoked.v1",
 }
 _BY_ACT = {
     "filed": "dealreg.registration.filed.v1",
@@ -72,10 +78,17 @@ def events_for(
             data = _acted(account, entry, entries[index + 1 :], plan, filed_by)
             emit(_BY_ACT[entry.act], entry.registration_id, data)
         elif isinstance(entry, ClaimMoved):
-            if entry.cause in _BY_CONSEQUENCE:
-                emit(_BY_CONSEQUENCE[entry.cause], entry.after.id, _changed(account, entry))
+            event_type = (
+                _BY_RULING[entry.after.state]
+                if entry.cause == "ruling"
+                else _BY_CONSEQUENCE.get(entry.cause)
+            )
+            if event_type is not None:
+                emit(event_type, entry.after.id, _changed(account, entry))
         elif isinstance(entry, CaseMoved):
-            emit(*_case(account, entry))
+            emit(*case_moved(account, entry))
+        elif isinstance(entry, CaseActed):
+            emit(*case_acted(account, entry))
         elif isinstance(entry, Decided):
             continue
     return outgoing
@@ -97,7 +110,7 @@ def _acted(
         "partner_id": registration.partner_id,
         "account_id": account.id,
         "account_name": registration.account_name,
-        "market": _market(registration.market_region, registration.market_segment),
+        "market": market_of(registration.market_region, registration.market_segment),
         "plan_number": plan.number,
     }
     money = Money(amount=registration.amount, currency=registration.currency)
@@ -198,7 +211,7 @@ def _changed(account: Account, move: ClaimMoved) -> contract.ClaimChanged:
         partner_id=registration.partner_id,
         account_id=account.id,
         account_name=registration.account_name,
-        market=_market(registration.market_region, registration.market_segment),
+        market=market_of(registration.market_region, registration.market_segment),
         plan_number=move.after.plan_number,
         claim=_change(move),
         at=move.at,
@@ -209,76 +222,7 @@ def _changed(account: Account, move: ClaimMoved) -> contract.ClaimChanged:
     )
 
 
-def _case(account: Account, entry: CaseMoved) -> tuple[str, str, EventData]:
-    case = entry.case
-    if entry.step == "opened":
-        return (
-            "dealreg.conflict.opened.v1",
-            case.id,
-            conflict_contract.ConflictOpened(
-                conflict_id=case.id,
-                kind=case.kind,
-                account_id=account.id,
-                account_name=account.name,
-                market=_market(case.market_region, case.market_segment),
-                plan_number=case.plan_number,
-                opened_at=case.opened_at,
-                generation=case.generation,
-                deadlines=tuple(
-                    conflict_contract.Deadline(
-                        level=d.level, role=d.role, person_id=d.person_id, due_at=d.due_at
-                    )
-                    for d in case.deadlines
-                ),
-                claims=_conflict_claims(account, case.claim_ids),
-                other_account_id=case.other_account_id,
-            ),
-        )
-    if entry.step == "joined":
-        return (
-            "dealreg.conflict.joined.v1",
-            case.id,
-            conflict_contract.ConflictJoined(
-                conflict_id=case.id,
-                account_id=account.id,
-                claims=_conflict_claims(account, entry.joined),
-                joined_at=entry.at,
-            ),
-        )
-    return (
-        "dealreg.conflict.closed.v1",
-        case.id,
-        conflict_contract.ConflictClosed(
-            conflict_id=case.id,
-            account_id=account.id,
-            kind=case.kind,
-            state="decided" if case.state == "decided" else "withdrawn",
-            closed_at=entry.at,
-            level=case.closed_level or 1,
-        ),
-    )
-
-
-def _conflict_claims(
-    account: Account, claim_ids: Sequence[str]
-) -> tuple[conflict_contract.ConflictClaim, ...]:
-    claims: list[Claim] = sorted(
-        (account.claims[claim_id] for claim_id in claim_ids), key=lambda claim: claim.place
-    )
-    return tuple(
-        conflict_contract.ConflictClaim(
-            claim_id=claim.id,
-            registration_id=claim.registration_id,
-            partner_id=claim.partner_id,
-            product_line=claim.product_line,
-            place=claim.place,
-            state=claim.state,
-        )
-        for claim in claims
-    )
-
-
-def _market(region: str | None, segment: str | None) -> Market:
+def market_of(region: str | None, segment: str | None) -> Market:
     return Market(region=region, segment=segment)
 
 

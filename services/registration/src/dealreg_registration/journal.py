@@ -11,11 +11,11 @@ from dealreg_registration.commands import Actor
 from dealreg_registration.domain.account import (
     AccountEdited,
     Acted,
-    CaseMoved,
     ClaimMoved,
     Decided,
     Entry,
 )
+from dealreg_registration.domain.case import CaseActed, CaseMoved
 
 
 def audit_rows(entries: Sequence[Entry], actor: Actor) -> list[dict[str, Any]]:
@@ -27,7 +27,9 @@ def audit_rows(entries: Sequence[Entry], actor: Actor) -> list[dict[str, Any]]:
     ]
 
 
-def _describe(entry: Acted | AccountEdited | ClaimMoved | CaseMoved) -> dict[str, Any]:
+def _describe(
+    entry: Acted | AccountEdited | ClaimMoved | CaseMoved | CaseActed,
+) -> dict[str, Any]:
     if isinstance(entry, Acted):
         return {
             "action": f"registration.{entry.act}",
@@ -54,6 +56,13 @@ def _describe(entry: Acted | AccountEdited | ClaimMoved | CaseMoved) -> dict[str
                 "reasons": list(entry.reasons),
                 "conflict": claim.case_id,
             },
+        }
+    if isinstance(entry, CaseActed):
+        return {
+            "action": f"conflict.{entry.step}",
+            "subject": entry.case.id,
+            "detail": {"by": entry.by, "level": entry.level, "entry": entry.entry_id}
+            | dict(entry.detail),
         }
     return {
         "action": f"conflict.{entry.step}",

@@ -1,4 +1,4 @@
-"""Reads: registrations, conflicts and accounts as they stand now.
+"""Reads: registrations and accounts as they stand now.
 
 Every read settles in memory first, so that what is shown never depends on when a sweep ran. Must not
 write.
@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Row, Select, exists, select
 
 from dealreg_registration import store
 from dealreg_registration.commands import Actor
-from dealreg_registration.domain.account import Claim
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.domain.settle import settle
@@ -22,8 +21,6 @@ from dealreg_registration.tables_accounts import (
     account,
     account_key,
     claim,
-    conflict,
-    conflict_claim,
     decision,
     registration,
     registration_contact,
@@ -31,7 +28,6 @@ from dealreg_registration.tables_accounts import (
 from dealreg_registration.tables_programme import audit
 from dealreg_registration.views import (
     account_view,
-    case_view,
     present_view,
     receipt_view,
 )
@@ -201,71 +197,6 @@ def _timeline_entry(entry: Row[Any], actor: Actor) -> dict[str, Any]:
         return view | {"by": "system"}
     by = "you" if entry.actor == actor.id else "vendor"
     return view | {"by": by}
-
-
-def conflict_page(
-    conn: Connection, state: str | None, kind: str | None, cursor: str | None, limit: int
-) -> tuple[list[dict[str, Any]], str | None]:
-    """Cases, the newest first, for staff."""
-    query = select(conflict)
-    if state is not None:
-        query = query.where(conflict.c.state == state)
-    if kind is not None:
-        query = query.where(conflict.c.kind == kind)
-    rows = conn.execute(
-        after(query, conflict.c.opened_at, conflict.c.id, cursor, limit, descending=True)
-    ).all()
-    shown, following = page(rows, limit, lambda row: Position(row.opened_at, row.id))
-    return _cases(conn, shown), following
-
-
-def conflict_detail(conn: Connection, conflict_id: str) -> dict[str, Any] | None:
-    """One case with its history."""
-    rows = conn.execute(select(conflict).where(conflict.c.id == conflict_id)).all()
-    if not rows:
-        return None
-    [view] = _cases(conn, rows)
-    view["history"] = [
-        {
-            "at": format_instant(entry.at),
-            "actor": entry.actor,
-            "action": entry.action,
-            "detail": entry.detail,
-        }
-        for entry in conn.execute(
-            select(audit).where(audit.c.subject == conflict_id).order_by(audit.c.id)
-        )
-    ]
-    return view
-
-
-def _cases(conn: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    if not rows:
-        return []
-    now = app_now(conn)
-    members: dict[str, list[Claim]] = {}
-    joined = (
-        select(conflict_claim.c.conflict_id, claim)
-        .join(claim, claim.c.id == conflict_claim.c.claim_id)
-        .where(store.among(conn, conflict_claim.c.conflict_id, {row.id for row in rows}))
-    )
-    for row in conn.execute(joined):
-        members.setdefault(row.conflict_id, []).append(store.claim_from(row))
-    names = dict(
-        conn.execute(
-            select(account.c.id, account.c.name).where(
-                store.among(conn, account.c.id, {row.account_id for row in rows})
-            )
-        )
-        .tuples()
-        .all()
-    )
-    views = []
-    for row in rows:
-        claims = members.get(row.id, [])
-        case = store.case_from(row, [c.id for c in claims])
-        views.append(case_view(case, row.account_id, names[row.account_id], claims, now))
-    return views
 
 
 def account_page(

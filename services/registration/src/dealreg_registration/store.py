@@ -25,15 +25,15 @@ from sqlalchemy import (
     text,
 )
 
+from dealreg_registration.case_rows import case_from
 from dealreg_registration.domain import facts
 from dealreg_registration.domain.account import (
     ACTIVE,
     Account,
-    Case,
     Claim,
-    Deadline,
     Registration,
 )
+from dealreg_registration.domain.case import Case
 from dealreg_registration.domain.facts import Facts, Location
 from dealreg_registration.tables_accounts import (
     account,
@@ -43,7 +43,8 @@ from dealreg_registration.tables_accounts import (
     conflict_claim,
     registration,
 )
-from dealreg_shared.db.types import JsonText, parse_instant
+from dealreg_registration.tables_programme import delegation
+from dealreg_shared.db.types import JsonText
 
 
 def among(
@@ -140,8 +141,12 @@ def read_accounts(
     registration_ids: Collection[str] = (),
     *,
     expired_too: bool = False,
+    case_ids: Collection[str] = (),
+    whole: Collection[str] = (),
 ) -> dict[str, Loaded]:
-    """The accounts of some rows with their active claims, and all claims of some registrations."""
+    """The accounts of some rows with their active claims and undecided cases, all claims of some
+    registrations with the cases they were part of, the cases in ``case_ids``, and every claim of the
+    accounts in ``whole``."""
     if not rows:
         return {}
     ids = [row.id for row in rows]
@@ -180,6 +185,8 @@ def read_accounts(
     chosen: ColumnElement[bool] = among(conn, claim.c.account_id, ids) & active
     if registration_ids:
         chosen = or_(chosen, among(conn, claim.c.registration_id, registration_ids))
+    if whole:
+        chosen = or_(chosen, among(conn, claim.c.account_id, whole))
     for row in conn.execute(select(claim).where(chosen)):
         loaded[row.account_id].account.claims[row.id] = claim_from(row)
     wanted = {c.registration_id for item in loaded.values() for c in item.account.claims.values()}
@@ -187,26 +194,29 @@ def read_accounts(
     if wanted:
         for row in conn.execute(select(registration).where(among(conn, registration.c.id, wanted))):
             loaded[row.account_id].account.registrations[row.id] = _registration(row)
-    _read_cases(conn, loaded)
+    past = {
+        c.case_id
+        for item in loaded.values()
+        for c in item.account.claims.values()
+        if c.case_id is not None and c.registration_id in registration_ids
+    }
+    _read_cases(conn, loaded, {*case_ids, *past})
     for item in loaded.values():
         item.remember()
     return loaded
 
 
-def _read_cases(conn: Connection, loaded: Mapping[str, Loaded]) -> None:
-    contested = {
-        item.account.id
-        for item in loaded.values()
-        if any(c.case_id is not None for c in item.account.claims.values())
-    }
-    if not contested:
+def _read_cases(conn: Connection, loaded: Mapping[str, Loaded], named: Collection[str]) -> None:
+    """The undecided cases of these accounts, and those named."""
+    chosen: ColumnElement[bool] = among(conn, conflict.c.account_id, loaded) & text(
+        "conflict.state IN ('open', 'reviewed')"
+    )
+    if named:
+        chosen = or_(chosen, among(conn, conflict.c.id, named))
+    rows = conn.execute(select(conflict).where(chosen)).all()
+    if not rows:
         return
     members: dict[str, list[str]] = {}
-    rows = conn.execute(
-        select(conflict).where(
-            among(conn, conflict.c.account_id, contested), conflict.c.state == "open"
-        )
-    ).all()
     for member in conn.execute(
         select(conflict_claim)
         .where(among(conn, conflict_claim.c.conflict_id, [row.id for row in rows]))
@@ -249,6 +259,8 @@ def claim_from(row: Row[Any]) -> Claim:
         referred_id=row.referred_id,
         duplicate_of=row.duplicate_of,
         case_id=row.case_id,
+        appeal_id=row.appeal_id,
+        co_holds=row.co_holds,
         codes=tuple(row.codes),
         ended_at=row.ended_at,
     )
@@ -275,27 +287,6 @@ def _registration(row: Row[Any]) -> Registration:
         version=row.version,
         result=row.result,
         result_at=row.result_at,
-    )
-
-
-def case_from(row: Row[Any], claim_ids: Iterable[str]) -> Case:
-    return Case(
-        id=row.id,
-        kind=row.kind,
-        state=row.state,
-        opened_at=row.opened_at,
-        generation=row.generation,
-        deadlines=tuple(
-            Deadline(level, role, person, None if due is None else parse_instant(due))
-            for level, role, person, due in row.deadlines
-        ),
-        market_region=row.market_region,
-        market_segment=row.market_segment,
-        plan_number=row.plan_number,
-        claim_ids=tuple(claim_ids),
-        other_account_id=row.other_account_id,
-        closed_at=row.closed_at,
-        closed_level=row.closed_level,
     )
 
 
@@ -343,3 +334,31 @@ def account_of(conn: Connection, registration_ids: Collection[str]) -> dict[str,
         )
     )
     return {row.id: row.account_id for row in rows}
+
+
+def account_of_case(conn: Connection, case_ids: Collection[str]) -> dict[str, str]:
+    """Case id -> account id, for those that exist."""
+    if not case_ids:
+        return {}
+    rows = conn.execute(
+        select(conflict.c.id, conflict.c.account_id).where(among(conn, conflict.c.id, case_ids))
+    )
+    return {row.id: row.account_id for row in rows}
+
+
+def delegators(
+    conn: Connection, delegates: Collection[str], now: datetime
+) -> dict[str, frozenset[str]]:
+    """Person id -> those for whom the person may act at ``now``. No chains."""
+    if not delegates:
+        return {}
+    found: dict[str, set[str]] = {}
+    for row in conn.execute(
+        select(delegation.c.person_id, delegation.c.delegate_id).where(
+            among(conn, delegation.c.delegate_id, delegates),
+            delegation.c.begins <= now,
+            delegation.c.ends > now,
+        )
+    ):
+        found.setdefault(row.delegate_id, set()).add(row.person_id)
+    return {delegate: frozenset(persons) for delegate, persons in found.items()}

@@ -9,15 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, update
 
+from dealreg_registration.case_rows import case_changes, case_row
 from dealreg_registration.domain import facts
 from dealreg_registration.domain.account import (
     Account,
-    Case,
     Claim,
     ClaimMoved,
     Decided,
     Registration,
 )
+from dealreg_registration.domain.case import Case
 from dealreg_registration.domain.decide import RULE_BOOK
 from dealreg_registration.store import Loaded
 from dealreg_registration.tables_accounts import (
@@ -29,7 +30,6 @@ from dealreg_registration.tables_accounts import (
     registration,
     registration_contact,
 )
-from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db.bulk import insert_rows
 
 
@@ -137,15 +137,10 @@ class _Rows:
     def _case(self, account_id: str, case: Case, known: Case | None) -> None:
         if case == known:
             return
-        row = {
-            "state": case.state,
-            "closed_at": case.closed_at,
-            "closed_level": case.closed_level,
-        }
         if known is None:
-            self._new(conflict, row | _case_row(account_id, case))
+            self._new(conflict, case_row(account_id, case))
         else:
-            self._changed(conflict, row | {"key_id": case.id})
+            self._changed(conflict, case_changes(case) | {"key_id": case.id})
         before = known.claim_ids if known else ()
         for position, claim_id in enumerate(case.claim_ids):
             if claim_id not in before:
@@ -190,6 +185,8 @@ def _claim_row(it: Claim) -> dict[str, Any]:
         "referred_id": it.referred_id,
         "duplicate_of": it.duplicate_of,
         "case_id": it.case_id,
+        "appeal_id": it.appeal_id,
+        "co_holds": it.co_holds,
         "codes": list(it.codes),
         "ended_at": it.ended_at,
     }
@@ -226,24 +223,6 @@ def _registration_row(it: Registration, account_id: str) -> dict[str, Any]:
         "tags": sorted(it.tags),
         "reseller_id": it.reseller_id,
         "distributor_id": it.distributor_id,
-    }
-
-
-def _case_row(account_id: str, case: Case) -> dict[str, Any]:
-    return {
-        "id": case.id,
-        "account_id": account_id,
-        "kind": case.kind,
-        "opened_at": case.opened_at,
-        "generation": case.generation,
-        "deadlines": [
-            [d.level, d.role, d.person_id, None if d.due_at is None else format_instant(d.due_at)]
-            for d in case.deadlines
-        ],
-        "market_region": case.market_region,
-        "market_segment": case.market_segment,
-        "plan_number": case.plan_number,
-        "other_account_id": case.other_account_id,
     }
 
 

@@ -4,16 +4,19 @@ from dealreg_registration.metadata import metadata
 from dealreg_registration.tables_accounts import (
     account,
     account_key,
+    case_entry,
     claim,
     conflict,
     conflict_claim,
     decision,
     registration,
     registration_contact,
+    ruling,
 )
 from dealreg_registration.tables_programme import (
     access_key,
     audit,
+    delegation,
     partner_status,
     person,
     plan,
@@ -30,10 +33,12 @@ __all__ = [
     "account",
     "account_key",
     "audit",
+    "case_entry",
     "claim",
     "conflict",
     "conflict_claim",
     "decision",
+    "delegation",
     "idempotency",
     "metadata",
     "outbox",
@@ -43,4 +48,5 @@ __all__ = [
     "programme_state",
     "registration",
     "registration_contact",
+    "ruling",
 ]

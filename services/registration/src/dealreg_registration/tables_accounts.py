@@ -6,6 +6,7 @@ protection for each account and product line, and no two claims with one place.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     ForeignKey,
@@ -24,6 +25,7 @@ from dealreg_shared.db import JsonText, UtcDateTime
 _HOLDS = text("state IN ('protected', 'extended')")
 _ACTIVE = text("state IN ('protected', 'extended', 'contested', 'open', 'referred')")
 _IS_DUE = text("next_due_at IS NOT NULL")
+_PENDING = text("state IN ('open', 'reviewed')")
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -122,6 +124,8 @@ claim = Table(
     Column("referred_id", String(64)),
     Column("duplicate_of", String(64)),
     Column("case_id", String(64)),
+    Column("appeal_id", String(64)),
+    Column("co_holds", String(64)),
     Column("codes", JsonText, nullable=False),
     Column("reasons", JsonText, nullable=False),
     Column("ended_at", UtcDateTime),
@@ -147,8 +151,11 @@ conflict = Table(
     Column("kind", String(20), nullable=False),
     Column("state", String(10), nullable=False),
     Column("opened_at", UtcDateTime, nullable=False),
-    Column("generation", Integer, nullable=False),
-    Column("deadlines", JsonText, nullable=False),
+    Column("version", Integer, nullable=False),
+    # The ladder: stamps, raises and pauses; the terms they are made from; what else rules look at.
+    Column("course", JsonText, nullable=False),
+    Column("terms", JsonText, nullable=False),
+    Column("details", JsonText, nullable=False),
     Column("market_region", String(64)),
     Column("market_segment", String(64)),
     Column("plan_number", Integer, nullable=False),
@@ -157,6 +164,7 @@ conflict = Table(
     # In a possible duplicate, the account that may be the same one.
     Column("other_account_id", String(64), index=True),
     Index("ix_conflict_opened_at", "opened_at"),
+    Index("ix_conflict_pending", "account_id", postgresql_where=_PENDING, sqlite_where=_PENDING),
 )
 
 conflict_claim = Table(
@@ -165,6 +173,40 @@ conflict_claim = Table(
     Column("conflict_id", String(64), ForeignKey("conflict.id"), primary_key=True),
     Column("claim_id", String(64), ForeignKey("claim.id"), primary_key=True),
     Column("position", Integer, nullable=False),
+)
+
+case_entry = Table(
+    "case_entry",
+    metadata,
+    # What people wrote on a case. Free text stands here alone, so that erasing it touches nothing else.
+    Column("id", String(64), primary_key=True),
+    Column("conflict_id", String(64), ForeignKey("conflict.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("registration_id", String(64), ForeignKey("registration.id")),
+    Column("text", Text),
+    Index("ix_case_entry_conflict_id_at", "conflict_id", "at"),
+)
+
+ruling = Table(
+    "ruling",
+    metadata,
+    # One per decided case: what was ruled, by which level, and what became of whom. Ids and facts only;
+    # the reason is an entry of the case.
+    Column("conflict_id", String(64), ForeignKey("conflict.id"), primary_key=True),
+    Column("account_id", String(64), ForeignKey("account.id"), nullable=False, index=True),
+    Column("case_kind", String(20), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("person_id", String(64)),
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("breached", Boolean, nullable=False),
+    Column("plan_number", Integer, nullable=False),
+    Column("parts", JsonText, nullable=False),
+    Column("departs", JsonText, nullable=False),
+    Column("reason_entry", String(64), nullable=False),
+    Index("ix_ruling_decided_at", "decided_at"),
 )
 
 decision = Table(

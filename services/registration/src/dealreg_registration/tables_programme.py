@@ -63,6 +63,20 @@ person = Table(
     Column("erased_at", UtcDateTime),
 )
 
+delegation = Table(
+    "delegation",
+    metadata,
+    # Who may act for whom, in [begins, ends). Ended early, its ``ends`` is brought forward.
+    Column("id", String(64), primary_key=True),
+    Column("person_id", String(64), nullable=False, index=True),
+    Column("delegate_id", String(64), nullable=False, index=True),
+    Column("begins", UtcDateTime, nullable=False),
+    Column("ends", UtcDateTime, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("made_by", String(160), nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+
 access_key = access_table(metadata)
 
 audit = Table(

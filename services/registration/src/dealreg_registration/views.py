@@ -5,7 +5,7 @@ none; never a place, a rival, a count of rivals or the full trace (rules.md, sec
 view of these things is made here, so that there is one place to prove it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,12 +16,10 @@ from dealreg_registration.commands import Actor
 from dealreg_registration.domain import facts
 from dealreg_registration.domain.account import (
     Account,
-    Case,
     Claim,
     Owner,
     Registration,
 )
-from dealreg_registration.domain.cases import level_at
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import Decision
 from dealreg_registration.domain.owner import owner_for
@@ -169,54 +167,6 @@ def present_view(
     return registration_base(registration, account.id, actor) | {
         "owner": owner_view(owner, registration, actor),
         "claims": claims,
-    }
-
-
-def case_view(
-    case: Case, account_id: str, account_name: str, claims: Iterable[Claim], now: datetime
-) -> dict[str, Any]:
-    """A case, for staff: who must act by when, and the claims in true order."""
-    closed = case.closed_at
-    level = case.closed_level if closed is not None else level_at(case.deadlines, now)
-    current = next(d for d in case.deadlines if d.level == (level or 1))
-    left = None
-    if closed is None and current.due_at is not None:
-        left = max(0, int((current.due_at - now).total_seconds()))
-    return {
-        "id": case.id,
-        "kind": case.kind,
-        "state": case.state,
-        "account": {"id": account_id, "name": account_name},
-        "other_account_id": case.other_account_id,
-        "market": {"region": case.market_region, "segment": case.market_segment},
-        "opened_at": _instant(case.opened_at),
-        "closed_at": _instant(closed),
-        "level": level,
-        "responsible": {"role": current.role, "person_id": current.person_id},
-        "due_at": _instant(current.due_at) if closed is None else None,
-        "seconds_left": left,
-        "deadlines": [
-            {
-                "level": d.level,
-                "role": d.role,
-                "person_id": d.person_id,
-                "due_at": _instant(d.due_at),
-            }
-            for d in case.deadlines
-        ],
-        "plan_number": case.plan_number,
-        "claims": [
-            {
-                "id": claim.id,
-                "registration_id": claim.registration_id,
-                "partner_id": claim.partner_id,
-                "product_line": claim.product_line,
-                "place": claim.place,
-                "state": claim.state,
-                "protected_until": _instant(claim.protected_until),
-            }
-            for claim in sorted(claims, key=lambda claim: claim.place)
-        ],
     }
 
 

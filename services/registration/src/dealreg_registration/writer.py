@@ -9,7 +9,7 @@ A batch that fails in the database is run again one by one, so that a bad comman
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,20 +19,26 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from dealreg_registration import store, store_rows
 from dealreg_registration.commands import SYSTEM, Answer, Command, Work
-from dealreg_registration.domain.account import Account
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import DomainError, NoPlanInForce, RegistrationNotFound
-from dealreg_registration.domain.facts import Facts, merge
-from dealreg_registration.domain.identity import Resolution, resolve
+from dealreg_registration.domain.identity import Resolution
 from dealreg_registration.domain.plan import PlanBook
 from dealreg_registration.domain.settle import next_due, settle
 from dealreg_registration.events import events_for
+from dealreg_registration.finding import (
+    Raced,
+    also,
+    check_unchanged,
+    find_accounts,
+    new_account,
+    parent_keys_of,
+    to_lock,
+)
 from dealreg_registration.journal import audit_rows
 from dealreg_registration.metadata import metadata
 from dealreg_registration.programme import Programme, ProgrammeStale
 from dealreg_shared.contracts.catalogue import REGISTRATION
 from dealreg_shared.db import Database, app_now
-from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox, Outgoing
 from dealreg_shared.telemetry import metrics
 from dealreg_shared.web import idempotency
@@ -47,10 +53,6 @@ REFUSED = metrics.counter(
 
 BATCH_LIMIT = 128
 RACE_LIMIT = 8
-
-
-class Raced(Exception):
-    """Another process claimed an account key between our look and our write; look again."""
 
 
 @dataclass(slots=True)
@@ -160,21 +162,29 @@ class AccountWriter:
         return [answers[index] for index in range(len(commands))]
 
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
-        targets, resolutions, made = _find_accounts(conn, commands)
-        rows = store.lock_accounts(conn, _to_lock(commands, targets, resolutions) - made)
+        targets, resolutions, made = find_accounts(conn, commands)
+        rows = store.lock_accounts(conn, to_lock(commands, targets, resolutions) - made)
         book, standing = self.programme.current(conn, hold=True)
         now = app_now(conn)
         if (plan := book.at(now)) is None:
             raise NoPlanInForce("No plan is in force yet; publish one first.")
+        cases = {c.target.conflict_id for c in commands if c.target.conflict_id is not None}
         loaded = store.read_accounts(
             conn,
             rows,
             {c.target.registration_id for c in commands if c.target.registration_id is not None},
+            case_ids=cases,
+            whole={t for c, t in zip(commands, targets, strict=True) if c.target.conflict_id and t},
             expired_too=book.any_cooling_off,
         )
-        _check_unchanged(commands, resolutions, loaded)
-        batch = _Batch(book, Context(plan, standing, now))
-        batch.suspected = store.suspected_pairs(conn, _also(resolutions))
+        check_unchanged(commands, resolutions, loaded)
+        persons = {c.actor.person_id for c in commands if c.target.conflict_id is not None}
+        batch = _Batch(
+            book,
+            Context(plan, standing, now),
+            store.delegators(conn, {person for person in persons if person is not None}, now),
+        )
+        batch.suspected = store.suspected_pairs(conn, also(resolutions))
         answers: list[Answer | Exception] = []
         for command, account_id, resolution in zip(commands, targets, resolutions, strict=True):
             try:
@@ -240,9 +250,12 @@ class AccountWriter:
 class _Batch:
     """The commands of one transaction, run one after the other in memory."""
 
-    def __init__(self, book: PlanBook, context: Context) -> None:
+    def __init__(
+        self, book: PlanBook, context: Context, delegators: Mapping[str, frozenset[str]]
+    ) -> None:
         self.book = book
         self.context = context
+        self.delegators = delegators
         self.touched: set[str] = set()
         self.outgoing: dict[str, list[Outgoing]] = {}
         self.details: dict[str, Any] = {}
@@ -262,7 +275,7 @@ class _Batch:
         if account_id is None:
             raise RegistrationNotFound("No such registration.")
         if account_id not in loaded:
-            loaded[account_id] = _new_account(command, account_id, self.context.now)
+            loaded[account_id] = new_account(command, account_id, self.context.now)
         account = loaded[account_id].account
         if resolution is not None and resolution.attach:
             if account.keys:
@@ -282,8 +295,9 @@ class _Batch:
             new_rows=self.new_rows,
             replaced_contacts=self.replaced_contacts,
             parents=self.parents,
-            parent_keys=_parent_keys(command, loaded),
+            parent_keys=parent_keys_of(command, loaded),
             suspected=self.suspected,
+            stands_for=self.delegators.get(command.actor.person_id or "", frozenset()),
         )
         try:
             return command.run(work)
@@ -315,100 +329,3 @@ def _next_batch(waiting: Sequence[_Waiting]) -> list[_Waiting]:
             seen.add((key.scope, key.key))
         batch.append(item)
     return batch
-
-
-def _new_account(command: Command, account_id: str, now: datetime) -> store.Loaded:
-    target = command.target
-    known, sources, _ = merge(Facts(), target.facts, by=target.said_by, sources={})
-    return store.Loaded(
-        account=Account(
-            id=account_id, name=target.name, facts=known, sources=sources, keys=frozenset()
-        ),
-        event_version=0,
-        created_at=now,
-        is_new=True,
-    )
-
-
-def _find_accounts(
-    conn: Connection, commands: Sequence[Command]
-) -> tuple[list[str | None], list[Resolution | None], set[str]]:
-    """Each command's account, in order of arrival; unknown keys are claimed for new accounts.
-
-    Last come the new accounts' ids.
-
-    Keys are inserted in sorted order before any account is locked, so that no two batches can wait for
-    each other. Raises ``Raced`` if another process was faster.
-    """
-    keys = {key for command in commands for key in command.target.keys}
-    holder_of, keys_of = store.read_keys(conn, keys)
-    by_registration = store.account_of(
-        conn, {c.target.registration_id for c in commands if c.target.registration_id is not None}
-    )
-    wanted: dict[str, str] = {}
-    made: set[str] = set()
-    targets: list[str | None] = []
-    resolutions: list[Resolution | None] = []
-    for command in commands:
-        target = command.target
-        if target.registration_id is not None:
-            targets.append(by_registration.get(target.registration_id))
-            resolutions.append(None)
-            continue
-        if target.account_id is not None:
-            targets.append(target.account_id)
-            resolutions.append(None)
-            continue
-        resolution = resolve(target.keys, holder_of, keys_of)
-        account_id = resolution.account_id
-        if account_id is None:
-            account_id = new_id("acc")
-            made.add(account_id)
-        for key in resolution.attach:
-            wanted[key] = holder_of[key] = account_id
-            keys_of.setdefault(account_id, set()).add(key)
-        targets.append(account_id)
-        resolutions.append(resolution)
-    if not store.claim_keys(conn, wanted):
-        raise Raced
-    return targets, resolutions, made
-
-
-def _also(resolutions: Sequence[Resolution | None]) -> set[str]:
-    """The second accounts that filings' keys name."""
-    return {r.also for r in resolutions if r is not None and r.also is not None}
-
-
-def _to_lock(
-    commands: Sequence[Command],
-    targets: Sequence[str | None],
-    resolutions: Sequence[Resolution | None],
-) -> set[str]:
-    """The commands' accounts, the parents they name, as writing a parent's id locks its row too, and
-    second accounts, so that a pair is suspected once."""
-    named = {target for target in targets if target is not None} | _also(resolutions)
-    return named | {c.target.parent_id for c in commands if c.target.parent_id is not None}
-
-
-def _parent_keys(command: Command, loaded: dict[str, store.Loaded]) -> frozenset[str]:
-    parent = loaded.get(command.target.parent_id or "")
-    return frozenset() if parent is None else parent.account.keys
-
-
-def _check_unchanged(
-    commands: Collection[Command],
-    resolutions: Sequence[Resolution | None],
-    loaded: dict[str, store.Loaded],
-) -> None:
-    """What was resolved before the locks must still hold after them."""
-    for command, resolution in zip(commands, resolutions, strict=True):
-        if resolution is None or resolution.account_id not in loaded:
-            continue
-        held = loaded[resolution.account_id].account.keys
-        again = resolve(
-            command.target.keys,
-            dict.fromkeys(held & set(command.target.keys), resolution.account_id),
-            {resolution.account_id: held},
-        )
-        if again.account_id != resolution.account_id:
-            raise Raced

@@ -108,7 +108,7 @@ CATALOGUE: Mapping[str, EventType] = {
             ),
             claim__restored=(
                 registration.ClaimChanged,
-                "A ruling took an ended claim back to life without protecting it.",
+                "A ruling put a claim on standby: one that had ended, or that shares the line.",
             ),
             registration__corrected=(
                 registration.RegistrationCorrected,

@@ -1,14 +1,15 @@
 """Conflicts and accounts, for staff."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from dealreg_registration import reading
+from dealreg_registration import case_reading, reading
 from dealreg_registration.api.callers import DECIDERS, STAFF, actor_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AccountEditBody
+from dealreg_registration.domain.case import CaseKind, CaseState
 from dealreg_registration.handlers.edit_account import EditAccount
 from dealreg_registration.handlers.sweep import sweep
 from dealreg_registration.writer import AccountWriter
@@ -43,15 +44,15 @@ def conflicts_router(
     @router.get("/conflicts", tags=["conflicts"], summary="Conflicts, the newest first")
     async def list_conflicts(
         _caller: Staff,
-        state: Literal["open", "reviewed", "decided", "withdrawn"] | None = None,
-        kind: Literal["overlap", "possible_duplicate"] | None = None,
+        state: CaseState | None = None,
+        kind: CaseKind | None = None,
         limit: Limit = DEFAULT_LIMIT,
         after: After = None,
     ) -> dict[str, Any]:
         """Each with its level and the time left, as they are now."""
         await sweep(database, writer)
         items, following = await database.read(
-            lambda conn: reading.conflict_page(conn, state, kind, after, limit)
+            lambda conn: case_reading.conflict_page(conn, state, kind, after, limit)
         )
         return {"items": items, "next": following}
 
@@ -59,7 +60,7 @@ def conflicts_router(
     async def read_conflict(conflict_id: str, _caller: Staff) -> dict[str, Any]:
         """The claims in true order, who must act by when, and its history."""
         await sweep(database, writer)
-        view = await database.read(lambda conn: reading.conflict_detail(conn, conflict_id))
+        view = await database.read(lambda conn: case_reading.conflict_detail(conn, conflict_id))
         if view is None:
             raise not_found()
         return view

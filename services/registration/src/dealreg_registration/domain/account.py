@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from dealreg_registration.domain.case import Case, CaseActed, CaseMoved
 from dealreg_registration.domain.facts import Facts, Location, Source
 
 State = Literal[
@@ -43,9 +44,9 @@ Cause = Literal[
     "standby_off",
     "filed_again",
     "partner_suspended",
+    "ruling",
+    "corrected",
 ]
-CaseKind = Literal["overlap", "possible_duplicate", "direct_engagement", "contradiction", "appeal"]
-CaseState = Literal["open", "reviewed", "decided", "withdrawn"]
 DealType = Literal["new", "expansion", "renewal"]
 
 HOLDING: frozenset[State] = frozenset({"protected", "extended"})
@@ -74,6 +75,9 @@ class Claim:
     referred_id: str | None = None
     duplicate_of: str | None = None
     case_id: str | None = None
+    appeal_id: str | None = None
+    co_holds: str | None = None
+    """The claim whose protection this one shares, by a co-sell ruling, while that one holds."""
     codes: tuple[str, ...] = ()
     ended_at: datetime | None = None
 
@@ -112,38 +116,6 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
-    """A rung of the ladder as stamped when the case opened; the last has no ``due_at``."""
-
-    level: int
-    role: Literal["partner_manager", "vp", "ceo"]
-    person_id: str | None
-    due_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A conflict that a person must settle; ``claim_ids`` in the order in which they joined.
-
-    ``other_account_id`` is the account that may be the same one, in a possible duplicate.
-    """
-
-    id: str
-    kind: CaseKind
-    state: CaseState
-    opened_at: datetime
-    generation: int
-    deadlines: tuple[Deadline, ...]
-    market_region: str | None
-    market_segment: str | None
-    plan_number: int
-    claim_ids: tuple[str, ...]
-    other_account_id: str | None = None
-    closed_at: datetime | None = None
-    closed_level: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ClaimMoved:
     """A claim took a step. ``before`` is None when it was just filed."""
 
@@ -152,16 +124,6 @@ class ClaimMoved:
     cause: Cause
     at: datetime
     reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CaseMoved:
-    """A case was opened, joined by ``joined``, or closed."""
-
-    case: Case
-    step: Literal["opened", "joined", "closed"]
-    at: datetime
-    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +178,7 @@ class AccountEdited:
     parent_id: str | None = None
 
 
-Entry = Acted | AccountEdited | ClaimMoved | CaseMoved | Decided
+Entry = Acted | AccountEdited | ClaimMoved | CaseMoved | CaseActed | Decided
 
 
 @dataclass(slots=True)

@@ -1,45 +1,71 @@
-"""Cases: when they open and end, and who must act by when.
+"""Cases: when they open and when they end by themselves.
 
-Deadlines are computed from the plan in force when the case opens, and stamped. The level at an instant
-follows from the stamps alone (rules.md, section 4): nobody has to write it down for it to be true.
+The ladder is stamped from the plan in force at the opening (``domain.stamps``). What people do with an
+open case is in ``domain.case_steps`` and ``domain.ruling``.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
-from dealreg_registration.domain.account import Account, Case, CaseMoved, Claim, Deadline
+from dealreg_registration.domain.account import Account, Claim, Registration
+from dealreg_registration.domain.case import Case, CaseKind, CaseMoved, Last
+from dealreg_registration.domain.ladder_terms import kept_with_case
 from dealreg_registration.domain.plan import Plan
 from dealreg_registration.domain.stamps import stamp
+from dealreg_shared.ladder import FIRST_LEVEL, Course
 
-FIRST_LEVEL = 1
+SYSTEM = "system"
 
 
-def stamp_deadlines(
-    plan: Plan, opened_at: datetime, region: str | None, segment: str | None
-) -> tuple[Deadline, ...]:
-    """The ladder for a case that opens now. Level 2 is never due before level 1."""
-    return tuple(
-        Deadline(deadline.level, cast("Any", deadline.role), deadline.person_id, deadline.due_at)
-        for deadline in stamp(plan, opened_at, region, segment).deadlines
+def open_case(
+    account: Account,
+    plan: Plan,
+    kind: CaseKind,
+    case_id: str,
+    registration: Registration,
+    claim_ids: tuple[str, ...],
+    at: datetime,
+    *,
+    course: Course | None = None,
+    **further: Any,
+) -> Case:
+    """Open a case in the market of ``registration``. Without ``course`` it starts at the first level."""
+    region, segment = registration.market_region, registration.market_segment
+    if course is None:
+        course = Course((stamp(plan, at, region, segment, FIRST_LEVEL),))
+    case = Case(
+        id=case_id,
+        kind=kind,
+        state="open",
+        opened_at=at,
+        course=course,
+        terms=kept_with_case(plan.ladder_terms, at),
+        market_region=region,
+        market_segment=segment,
+        plan_number=plan.number,
+        claim_ids=claim_ids,
+        **further,
     )
-
-
-def level_at(deadlines: Sequence[Deadline], now: datetime) -> int:
-    """The level responsible at ``now``: at exactly a level's deadline it is the next one's."""
-    level = FIRST_LEVEL
-    for deadline in deadlines:
-        if deadline.due_at is not None and now >= deadline.due_at:
-            level = deadline.level + 1
-    return level
+    account.cases[case.id] = case
+    account.journal.append(CaseMoved(case, "opened", at))
+    return case
 
 
 def case_of(account: Account, holder: Claim) -> Case | None:
     """The open overlap case that the holding registration is already part of."""
     mine = {claim.id for claim in account.of_registration(holder.registration_id)}
     for case in account.cases.values():
-        if case.kind == "overlap" and case.state == "open" and not mine.isdisjoint(case.claim_ids):
+        if case.kind == "overlap" and case.pending and not mine.isdisjoint(case.claim_ids):
+            return case
+    return None
+
+
+def pending_case(account: Account, kind: CaseKind, registration_id: str) -> Case | None:
+    """The undecided case of this kind on a registration."""
+    mine = {claim.id for claim in account.of_registration(registration_id)}
+    for case in account.cases.values():
+        if case.kind == kind and case.pending and not mine.isdisjoint(case.claim_ids):
             return case
     return None
 
@@ -53,26 +79,19 @@ def meet(account: Account, plan: Plan, holder: Claim, contested: Claim, at: date
     case = case_of(account, holder)
     if case is None:
         registration = account.registrations[contested.registration_id]
-        region, segment = registration.market_region, registration.market_segment
-        case = Case(
-            id=cast(str, contested.case_id),
-            kind="overlap",
-            state="open",
-            opened_at=at,
-            generation=1,
-            deadlines=stamp_deadlines(plan, at, region, segment),
-            market_region=region,
-            market_segment=segment,
-            plan_number=plan.number,
-            claim_ids=(holder.id, contested.id),
-        )
-        step = CaseMoved(case, "opened", at)
-    else:
-        joined = tuple(c.id for c in (holder, contested) if c.id not in case.claim_ids)
-        case = replace(case, claim_ids=(*case.claim_ids, *joined))
-        step = CaseMoved(case, "joined", at, joined)
+        members = (holder.id, contested.id)
+        case_id = cast(str, contested.case_id)
+        open_case(account, plan, "overlap", case_id, registration, members, at)
+        return
+    joined = tuple(c.id for c in (holder, contested) if c.id not in case.claim_ids)
+    case = replace(
+        case,
+        claim_ids=(*case.claim_ids, *joined),
+        version=case.version + 1,
+        last=Last("joined", SYSTEM, at),
+    )
     account.cases[case.id] = case
-    account.journal.append(step)
+    account.journal.append(CaseMoved(case, "joined", at, joined))
 
 
 def open_possible_duplicate(
@@ -85,28 +104,22 @@ def open_possible_duplicate(
 ) -> None:
     """A filing's keys name two accounts: a person must say whether they are one."""
     registration = account.registrations[claim.registration_id]
-    region, segment = registration.market_region, registration.market_segment
-    case = Case(
-        id=case_id,
-        kind="possible_duplicate",
-        state="open",
-        opened_at=at,
-        generation=1,
-        deadlines=stamp_deadlines(plan, at, region, segment),
-        market_region=region,
-        market_segment=segment,
-        plan_number=plan.number,
-        claim_ids=(claim.id,),
+    open_case(
+        account,
+        plan,
+        "possible_duplicate",
+        case_id,
+        registration,
+        (claim.id,),
+        at,
         other_account_id=other_account_id,
     )
-    account.cases[case.id] = case
-    account.journal.append(CaseMoved(case, "opened", at))
 
 
 def close_settled(account: Account, at: datetime) -> None:
     """End every overlap case in which no two live claims meet on one product line any more."""
     for case in list(account.cases.values()):
-        if case.kind != "overlap" or case.state != "open":
+        if case.kind != "overlap" or not case.pending:
             continue
         lines = [
             account.claims[claim_id].product_line
@@ -114,8 +127,6 @@ def close_settled(account: Account, at: datetime) -> None:
             if claim_id in account.claims and account.claims[claim_id].live
         ]
         if len(set(lines)) == len(lines):
-            closed = replace(
-                case, state="withdrawn", closed_at=at, closed_level=level_at(case.deadlines, at)
-            )
+            closed = case.closed("withdrawn", at, SYSTEM, "withdrawn")
             account.cases[case.id] = closed
             account.journal.append(CaseMoved(closed, "closed", at))

@@ -1,0 +1,124 @@
+"""Which accounts a batch of commands is for: found by id, registration, case or key, or made.
+
+Works on the account writer's connection. Must not decide anything about claims and must not commit.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from dealreg_registration import store
+from dealreg_registration.commands import Command
+from dealreg_registration.domain.account import Account
+from dealreg_registration.domain.facts import Facts, merge
+from dealreg_registration.domain.identity import Resolution, resolve
+from dealreg_shared.ids import new_id
+
+
+class Raced(Exception):
+    """Another process claimed an account key between our look and our write; look again."""
+
+
+def new_account(command: Command, account_id: str, now: datetime) -> store.Loaded:
+    target = command.target
+    known, sources, _ = merge(Facts(), target.facts, by=target.said_by, sources={})
+    return store.Loaded(
+        account=Account(
+            id=account_id, name=target.name, facts=known, sources=sources, keys=frozenset()
+        ),
+        event_version=0,
+        created_at=now,
+        is_new=True,
+    )
+
+
+def find_accounts(
+    conn: Connection, commands: Sequence[Command]
+) -> tuple[list[str | None], list[Resolution | None], set[str]]:
+    """Each command's account, in order of arrival; unknown keys are claimed for new accounts.
+
+    Last come the new accounts' ids.
+
+    Keys are inserted in sorted order before any account is locked, so that no two batches can wait for
+    each other. Raises ``Raced`` if another process was faster.
+    """
+    keys = {key for command in commands for key in command.target.keys}
+    holder_of, keys_of = store.read_keys(conn, keys)
+    by_registration = store.account_of(
+        conn, {c.target.registration_id for c in commands if c.target.registration_id is not None}
+    )
+    by_case = store.account_of_case(
+        conn, {c.target.conflict_id for c in commands if c.target.conflict_id is not None}
+    )
+    wanted: dict[str, str] = {}
+    made: set[str] = set()
+    targets: list[str | None] = []
+    resolutions: list[Resolution | None] = []
+    for command in commands:
+        target = command.target
+        if target.registration_id is not None:
+            targets.append(by_registration.get(target.registration_id))
+            resolutions.append(None)
+            continue
+        if target.conflict_id is not None:
+            targets.append(by_case.get(target.conflict_id))
+            resolutions.append(None)
+            continue
+        if target.account_id is not None:
+            targets.append(target.account_id)
+            resolutions.append(None)
+            continue
+        resolution = resolve(target.keys, holder_of, keys_of)
+        account_id = resolution.account_id
+        if account_id is None:
+            account_id = new_id("acc")
+            made.add(account_id)
+        for key in resolution.attach:
+            wanted[key] = holder_of[key] = account_id
+            keys_of.setdefault(account_id, set()).add(key)
+        targets.append(account_id)
+        resolutions.append(resolution)
+    if not store.claim_keys(conn, wanted):
+        raise Raced
+    return targets, resolutions, made
+
+
+def also(resolutions: Sequence[Resolution | None]) -> set[str]:
+    """The second accounts that filings' keys name."""
+    return {r.also for r in resolutions if r is not None and r.also is not None}
+
+
+def to_lock(
+    commands: Sequence[Command],
+    targets: Sequence[str | None],
+    resolutions: Sequence[Resolution | None],
+) -> set[str]:
+    """The commands' accounts, the parents they name, as writing a parent's id locks its row too, and
+    second accounts, so that a pair is suspected once."""
+    named = {target for target in targets if target is not None} | also(resolutions)
+    return named | {c.target.parent_id for c in commands if c.target.parent_id is not None}
+
+
+def parent_keys_of(command: Command, loaded: dict[str, store.Loaded]) -> frozenset[str]:
+    parent = loaded.get(command.target.parent_id or "")
+    return frozenset() if parent is None else parent.account.keys
+
+
+def check_unchanged(
+    commands: Collection[Command],
+    resolutions: Sequence[Resolution | None],
+    loaded: dict[str, store.Loaded],
+) -> None:
+    """What was resolved before the locks must still hold after them."""
+    for command, resolution in zip(commands, resolutions, strict=True):
+        if resolution is None or resolution.account_id not in loaded:
+            continue
+        held = loaded[resolution.account_id].account.keys
+        again = resolve(
+            command.target.keys,
+            dict.fromkeys(held & set(command.target.keys), resolution.account_id),
+            {resolution.account_id: held},
+        )
+        if again.account_id != resolution.account_id:
+            raise Raced
