@@ -259,3 +259,22 @@ Index(
     sqlite_where=text("carries > 0 AND digest_at IS NOT NULL"),
     postgresql_where=text("carries > 0 AND digest_at IS NOT NULL"),
 )
+
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("private_key", Text, doc="base64url; None: it is given by a setting, or not needed."),
+    Column("public_key", Text, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("valid_until", UtcDateTime, doc="Of a retired key: when its last link has expired."),
+)
+"""Keys that sign the links in mails. A private half is dropped as soon as it signs no more."""
+Index(
+    "ix_signing_key_current",
+    signing_key.c.current,
+    unique=True,
+    sqlite_where=signing_key.c.current,
+    postgresql_where=signing_key.c.current,
+)

@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dealreg_shared.contracts import conflict, coverage, escalation, people, plan, registration
+from dealreg_shared.contracts import (
+    conflict,
+    coverage,
+    escalation,
+    keys,
+    people,
+    plan,
+    registration,
+)
 from dealreg_shared.contracts.base import EventData
 from dealreg_shared.contracts.envelope import Event
 
@@ -21,6 +29,7 @@ PEOPLE = "dealreg.people"
 ACCESS = "dealreg.access"
 COVERAGE = "dealreg.coverage"
 ESCALATION = "dealreg.escalation"
+KEYS = "dealreg.keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(ACCESS, "registration", "API key id", 1, compacted=True),
         Topic(COVERAGE, "coverage", "market id", 3),
         Topic(ESCALATION, "notifier", "conflict id or notification id", 3),
+        Topic(KEYS, "notifier", "link key id", 1, compacted=True),
     )
 }
 
@@ -153,6 +163,7 @@ CATALOGUE: Mapping[str, EventType] = {
             escalation__ended=(escalation.EscalationEnded, "The ladder ended."),
             notification__failed=(escalation.NotificationFailed, "A notice was put aside."),
         ),
+        *_types(KEYS, link__key_updated=(keys.LinkKeyUpdated, "A key that signs links in mails.")),
     ]
 }
 
