@@ -376,6 +376,7 @@ class PinBoard:
 
     name = "pinboard"
     gathers = True
+    private = False
 
     def __init__(self) -> None:
         self.pinned: list[Outbound] = []

@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from dealreg_notifier import deliveries, tables
-from dealreg_notifier.app import NAME, PACKAGE, build, make_database
+from dealreg_notifier.app import NAME, PACKAGE, SOURCE, build, make_database
 from dealreg_notifier.domain.errors import NotifierError
 from dealreg_notifier.settings import NotifierSettings
+from dealreg_notifier.signing import Keyring
 from dealreg_shared.bus.factory import make_bus
-from dealreg_shared.db import app_now
+from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.inbox import Consumer
 from dealreg_shared.inbox.cli import Inbox, parked_commands
+from dealreg_shared.outbox import Outbox
 from dealreg_shared.standalone import Standalone
 
 service = Standalone(NAME, PACKAGE, NotifierSettings, build, make_database)
@@ -51,6 +53,31 @@ def replay_dead(
         typer.echo(f"{error}.", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{len(ids)} will be sent again")
+
+
+link_keys = typer.Typer(no_args_is_help=True, help="The key that signs links in mails.")
+cli.add_typer(link_keys, name="link-keys")
+
+
+@link_keys.command("rotate")
+def rotate_link_key(
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Links that were sent open nothing any more.")
+    ] = False,
+) -> None:
+    """Sign with a new key. Links that were sent still work until they expire, unless revoked."""
+
+    async def rotate(database: Database, settings: NotifierSettings) -> str:
+        outbox = Outbox(tables.outbox, SOURCE, settings.programme)
+        ring = Keyring(outbox, settings.link_key())
+        return await database.write(lambda conn: ring.rotate(conn, app_now(conn), revoke=revoke))
+
+    try:
+        key_id = service.with_database(rotate)
+    except ValueError as error:
+        typer.echo(f"{error}.", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"links are signed with key {key_id} from now on")
 
 
 @asynccontextmanager

@@ -9,17 +9,19 @@ from sqlalchemy import text
 
 from dealreg_notifier import tables
 from dealreg_notifier.api import deliveries as deliveries_api
-from dealreg_notifier.api import errors, escalations, notifications, preferences
+from dealreg_notifier.api import errors, escalations, link_keys, notifications, preferences
 from dealreg_notifier.channels.registry import channels
 from dealreg_notifier.consumers import consumers
 from dealreg_notifier.handlers.deliver import Postman
+from dealreg_notifier.linking import LinkMaker
 from dealreg_notifier.notices import Desk
 from dealreg_notifier.scheduler import ticks
 from dealreg_notifier.settings import NotifierSettings
+from dealreg_notifier.signing import Keyring
 from dealreg_notifier.wording import Wording
 from dealreg_shared.auth import Authenticator
 from dealreg_shared.bus.port import Bus
-from dealreg_shared.db import Database
+from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate
 from dealreg_shared.outbox import Outbox, Relay
@@ -41,6 +43,7 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
     database = make_database(settings, now)
     wording = Wording(settings.notifier_language)
     outbox = Outbox(tables.outbox, SOURCE, settings.programme)
+    keyring = Keyring(outbox, settings.link_key())
     desk = Desk(wording=wording, channels=channels(settings), outbox=outbox)
     postman = Postman(
         database=database,
@@ -51,13 +54,22 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
         attempts=settings.notifier_delivery_attempts,
         workers=settings.notifier_delivery_workers,
         storm_limit=settings.notifier_storm_limit,
+        links=LinkMaker(
+            (settings.notifier_public_url or "").rstrip("/") or None,
+            timedelta(hours=settings.notifier_link_hours),
+        ),
+        keyring=keyring,
     )
 
     async def migrated() -> None:
         await migrate(database, PACKAGE)
 
+    async def key_ready() -> None:
+        """There is a key to sign with before the first message leaves."""
+        await database.write(lambda conn: keyring.ensure(conn, app_now(conn)))
+
     async def nothing() -> None:
-        """Notifier has no connections of its own to open or close."""
+        """Notifier has no connections of its own to close."""
 
     return Service(
         name=NAME,
@@ -69,9 +81,9 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
             Relay(database, tables.outbox, bus, f"{NAME}-relay"),
         ],
         ticks=ticks(database, desk, postman, timedelta(seconds=settings.notifier_tick_seconds)),
-        start=nothing,
+        start=key_ready,
         stop=nothing,
-        extras={"postman": postman, "desk": desk},
+        extras={"postman": postman, "desk": desk, "keyring": keyring},
     )
 
 
@@ -93,6 +105,7 @@ def _app(settings: NotifierSettings, database: Database, bus: Bus, desk: Desk) -
     )
     errors.install(app)
     app.include_router(notifications.router(database, authenticator))
+    app.include_router(link_keys.router(database))
     app.include_router(preferences.router(database, authenticator, desk))
     app.include_router(escalations.router(database, authenticator))
     app.include_router(deliveries_api.router(database, authenticator))

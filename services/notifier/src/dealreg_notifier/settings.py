@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from dealreg_shared.config import DatabaseUrl, SharedSettings
+from dealreg_shared.links import KEY_BYTES, bytes_of
 
 
 class NotifierSettings(SharedSettings):
@@ -44,6 +45,23 @@ class NotifierSettings(SharedSettings):
         description="How long a claimed delivery is left alone before another process sends it again, "
         "in seconds; longer than five times the SMTP time limit.",
     )
+    notifier_public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="Where people reach registration, such as `https://deals.example.com`. With it, "
+        "mails that ask for a decision carry links that lead to `/decide/...` there.",
+    )
+    notifier_link_hours: float = Field(
+        24.0,
+        gt=0,
+        le=24,
+        description="Longest life of a link in a mail, in hours; it ends with the level's deadline.",
+    )
+    notifier_link_key: SecretStr | None = Field(
+        None,
+        description="Private key that signs links: 32 bytes in base64url (`openssl rand -base64 32 | "
+        "tr '+/' '-_' | tr -d =`). Without it one is made at the first start and kept in the database.",
+    )
     notifier_smtp_host: str | None = Field(
         None,
         description="Mail server. Without it no mail is sent and the inbox alone tells people.",
@@ -65,6 +83,14 @@ class NotifierSettings(SharedSettings):
         le=120,
         description="Longest wait for one answer of the mail server, in seconds.",
     )
+
+    @model_validator(mode="after")
+    def _key(self) -> Self:
+        if self.notifier_link_key is not None and self.link_key() is None:
+            raise ValueError(
+                "DEALREG_NOTIFIER_LINK_KEY must be 32 bytes in base64url without padding (43 characters)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _mail(self) -> Self:
@@ -92,6 +118,16 @@ class NotifierSettings(SharedSettings):
                 "DEALREG_NOTIFIER_SMTP_TIMEOUT_SECONDS, or a slow mail would be sent twice"
             )
         return self
+
+    def link_key(self) -> bytes | None:
+        """The private key that is given; None without one, or where it cannot be read."""
+        if self.notifier_link_key is None:
+            return None
+        try:
+            key = bytes_of(self.notifier_link_key.get_secret_value())
+        except ValueError:
+            return None
+        return key if len(key) == KEY_BYTES else None
 
     def sender_address(self) -> str:
         """The sender of mails. Only to be asked for when a mail server is named."""

@@ -36,6 +36,7 @@ class Keyring:
 
     def ensure(self, conn: Connection, now: datetime) -> None:
         """At the start: the given key is current; without one, a key of our own."""
+        self.forget_old(conn, now)
         current = _current(conn, lock=True)
         if self.given is not None:
             if current is None or current["key_id"] != key_id_of(public_of(self.given)):
@@ -95,10 +96,8 @@ class Keyring:
         }
         insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
         # A key that was given before may be given again; two processes that start at once make one.
-        written = conn.execute(delete(signing_key).where(signing_key.c.key_id == key_id)) and (
-            conn.execute(insert(signing_key).values(values).on_conflict_do_nothing())
-        )
-        if written.rowcount:
+        conn.execute(delete(signing_key).where(signing_key.c.key_id == key_id))
+        if conn.execute(insert(signing_key).values(values).on_conflict_do_nothing()).rowcount:
             self._publish(conn, now)
         return key_id
 

@@ -7,7 +7,7 @@ and once for HTML, so no sentence is written twice. Must not touch the database.
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
@@ -20,6 +20,8 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from dealreg_notifier.domain.moments import NOTICEABLE, moment, span
+from dealreg_notifier.linking import Button
+from dealreg_shared.contracts.base import format_instant
 
 Facts = Mapping[str, Any]
 
@@ -53,15 +55,25 @@ class Wording:
             text=_tidy(_block(self._text, kind, "body", facts)),
         )
 
-    def mail_text(self, kind: str, facts: Facts, name: str | None) -> str:
-        """The text part of a mail. ``name`` is the reader's, for the greeting."""
+    def mail_text(
+        self, kind: str, facts: Facts, name: str | None, buttons: Sequence[Button] = ()
+    ) -> str:
+        """The text part of a mail. ``name`` is for the greeting; ``buttons`` are links with
+        which the reader decides."""
         body = _wrap(_tidy(_block(self._text, kind, "body", facts)))
-        return _tidy(self._page(self._text, "mail.txt.j2", facts, name, "", body)) + "\n"
+        return _tidy(self._page(self._text, "mail.txt.j2", facts, name, "", body, buttons)) + "\n"
 
-    def mail_html(self, kind: str, facts: Facts, name: str | None, title: str) -> str:
+    def mail_html(
+        self,
+        kind: str,
+        facts: Facts,
+        name: str | None,
+        title: str,
+        buttons: Sequence[Button] = (),
+    ) -> str:
         """The HTML part of a mail: no scripts, no outside images, readable without styles."""
         body = Markup(_block(self._html, kind, "body", facts))  # noqa: S704  (escaped by the template)
-        return self._page(self._html, "mail.html.j2", facts, name, title, body)
+        return self._page(self._html, "mail.html.j2", facts, name, title, body, buttons)
 
     def kinds(self) -> list[str]:
         """Every kind of notice that has a template."""
@@ -72,11 +84,24 @@ class Wording:
         )
 
     def _page(
-        self, env: Environment, layout: str, facts: Facts, name: str | None, title: str, body: str
+        self,
+        env: Environment,
+        layout: str,
+        facts: Facts,
+        name: str | None,
+        title: str,
+        body: str,
+        buttons: Sequence[Button],
     ) -> str:
         template = env.get_template(layout)
         return template.render(
-            **_globals(facts), language=self.language, name=name, title=title, body=body
+            **_globals(facts),
+            language=self.language,
+            name=name,
+            title=title,
+            body=body,
+            buttons=[{"offer": button.offer, "url": button.url} for button in buttons],
+            links_until=format_instant(buttons[0].expires_at) if buttons else None,
         )
 
 

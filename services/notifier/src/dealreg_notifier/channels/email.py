@@ -34,6 +34,7 @@ class EmailChannel:
 
     name = NAME
     gathers = True
+    private = True
 
     def __init__(self, settings: NotifierSettings) -> None:
         self._settings = settings

@@ -79,6 +79,10 @@ class Channel(Protocol):
         """Whether many notices at once may become one message with a list. People want that; a machine
         wants each notice by itself."""
 
+    @property
+    def private(self) -> bool:
+        """Whether nobody but the person reads what is sent, so that it may carry links that decide."""
+
     def reaches(self, contact: Contact) -> bool:
         """Whether the person can be told on this channel."""
 

@@ -27,6 +27,8 @@ from dealreg_notifier.channels.port import (
 from dealreg_notifier.deliveries import Carried, Claimed
 from dealreg_notifier.domain.preferences import group_of
 from dealreg_notifier.domain.retries import pause_after
+from dealreg_notifier.linking import LinkMaker
+from dealreg_notifier.signing import Keyring
 from dealreg_notifier.wording import Wording, in_language
 from dealreg_shared.contracts.escalation import NotificationFailed
 from dealreg_shared.db import Database, app_now
@@ -57,6 +59,15 @@ Outcomes = asyncio.Queue[tuple[Claimed, Outcome] | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What was claimed at ``now``, and the key that signs its links."""
+
+    claimed: Sequence[Claimed]
+    now: datetime
+    private_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Postman:
     """Sends what is due on the channels that are set up."""
 
@@ -68,12 +79,15 @@ class Postman:
     attempts: int
     workers: int
     storm_limit: int
+    links: LinkMaker
+    keyring: Keyring
 
     async def deliver_due(self) -> int:
         """Until nothing is due. Returns how many attempts were made."""
         made = 0
         while self.channels:
-            claimed = await self.database.write(self._claim)
+            batch = await self.database.write(self._claim)
+            claimed = batch.claimed
             if not claimed:
                 break
             made += len(claimed)
@@ -85,25 +99,29 @@ class Postman:
                         mine = [item for item in claimed if item.channel == name]
                         for worker in range(min(self.workers, len(mine))):
                             share = mine[worker :: self.workers]
-                            sending.create_task(self._work(channel, share, outcomes))
+                            sending.create_task(self._work(channel, share, batch, outcomes))
                 outcomes.put_nowait(None)
         return made
 
-    def _claim(self, conn: Connection) -> list[Claimed]:
-        return deliveries.claim(
+    def _claim(self, conn: Connection) -> Batch:
+        now = app_now(conn)
+        claimed = deliveries.claim(
             conn,
             self.channels,
-            app_now(conn),
+            now,
             self.lease,
             self.workers * PER_WORKER,
             self.storm_limit,
         )
+        return Batch(claimed, now, self.keyring.current(conn))
 
-    async def _work(self, channel: Channel, claimed: Sequence[Claimed], outcomes: Outcomes) -> None:
+    async def _work(
+        self, channel: Channel, claimed: Sequence[Claimed], batch: Batch, outcomes: Outcomes
+    ) -> None:
         async with channel.session() as sender:
             for item in claimed:
                 outcome = (
-                    await self._send(sender, item)
+                    await self._send(channel, sender, item, batch)
                     if item.attempt - item.spent <= self.attempts
                     else Refused("no attempt came to an end")
                 )
@@ -128,27 +146,31 @@ class Postman:
         for item, outcome in batch:
             self.record(conn, item, outcome)
 
-    async def _send(self, sender: Sender, item: Claimed) -> Outcome:
+    async def _send(self, channel: Channel, sender: Sender, item: Claimed, batch: Batch) -> Outcome:
         try:
-            return await sender.send(self._outbound(item))
+            return await sender.send(self._outbound(channel, item, batch))
         except Exception as error:  # one message must not hold up all others
             get_logger(__name__).exception("a channel failed", delivery_id=item.delivery_id)
             return Retry(f"the channel failed ({type(error).__name__})")
 
-    def _outbound(self, item: Claimed) -> Outbound:
-        """The message in its reader's language: a notice, or a list of all that go with it."""
+    def _outbound(self, channel: Channel, item: Claimed, batch: Batch) -> Outbound:
+        """The message in its reader's language: a notice, or a list of all that go with it.
+
+        Links that decide go only where nobody but the person reads.
+        """
         wording = in_language(item.language, self.wording.language)
         kind, facts, title = item.kind, item.facts, item.title
         if item.others:
             kind, facts = GATHERED, _list_facts(item)
             title = wording.words(kind, facts).title
+        buttons = self.links.buttons(item, batch.private_key, batch.now) if channel.private else ()
         return Outbound(
             delivery_id=item.delivery_id,
             kind=kind.strip("_"),
             contact=Contact(item.person_id, item.name, item.email),
             title=title,
-            text=wording.mail_text(kind, facts, item.name),
-            html=wording.mail_html(kind, facts, item.name, title),
+            text=wording.mail_text(kind, facts, item.name, buttons),
+            html=wording.mail_html(kind, facts, item.name, title, buttons),
             created_at=item.created_at,
             language=wording.language,
         )

@@ -77,6 +77,7 @@ def drafts(
         "lines": lines(claims, names),
         "claims": [
             {
+                "claim_id": claim["claim_id"],
                 "partner": names.partner(claim["partner_id"]),
                 "line": names.line(claim["product_line"]),
                 "state": claim["state"],

@@ -1,0 +1,68 @@
+"""Which decisions a notice offers at one click, from its own facts.
+
+An offer is what its reader may want to do; whether the reader may do it is asked when it is done, by
+whoever decides. Must not make a link, nor put an offer into words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+ASKING = frozenset({"ladder", "reminder"})
+"""Kinds of notices that ask their reader for a decision, where they call upon it."""
+
+MOST_AWARDS = 4
+"""Claims that can be awarded by a link each; where there are more, the API is the better place."""
+
+LIVE = frozenset({"protected", "extended", "contested"})
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """``action`` is take, review or decide; ``ruling`` and ``claims`` say which ruling."""
+
+    action: str
+    ruling: str | None = None
+    claims: tuple[str, ...] = ()
+    partner: str | None = None
+    line: str | None = None
+
+
+def offers(kind: str, facts: Mapping[str, Any]) -> tuple[Offer, ...]:
+    """What the reader may do about the case; nothing where the notice asks for nothing."""
+    called = facts.get("called")
+    if kind not in ASKING or not called:
+        return ()
+    found = [Offer("take"), *_rulings(facts)]
+    if called["due_at"] is not None:
+        found.append(Offer("review", "uphold_first"))
+    return tuple(found)
+
+
+def expiry(facts: Mapping[str, Any], now: datetime, longest: timedelta) -> datetime:
+    """A link made ``now`` counts until the level's deadline, and ``longest`` at most.
+
+    After the deadline, and without one, for ``longest``: the level may act until a higher one took it.
+    """
+    due_at = (facts.get("called") or {}).get("due_at")
+    due = None if due_at is None else datetime.fromisoformat(due_at)
+    return now + longest if due is None or due <= now else min(due, now + longest)
+
+
+def _rulings(facts: Mapping[str, Any]) -> list[Offer]:
+    if facts["case_kind"] == "possible_duplicate":
+        return [Offer("decide", "same_account"), Offer("decide", "not_same_account")]
+    if facts["case_kind"] != "overlap":
+        return []
+    live = [claim for claim in facts["claims"] if claim.get("claim_id") and claim["state"] in LIVE]
+    if len(live) < 2:
+        return []
+    first, *others = live
+    return [
+        Offer("decide", "uphold_first", (), first["partner"], first["line"]),
+        *(
+            Offer("decide", "award", (claim["claim_id"],), claim["partner"], claim["line"])
+            for claim in others[:MOST_AWARDS]
+        ),
+    ]
