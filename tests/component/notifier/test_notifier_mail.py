@@ -193,7 +193,7 @@ async def test_a_result_that_comes_after_the_lease_is_not_written(
     while await world.service.drain():
         pass
     postman = world.service.extras["postman"]
-    (stale,) = await world.service.database.write(postman._claim)
+    (stale,) = (await world.service.database.write(postman._claim)).claimed
     await world.at(timedelta(seconds=300))
     assert len(mail.to(MANAGER)) == 1
     await world.service.database.write(
@@ -212,7 +212,7 @@ async def test_a_delivery_whose_senders_always_die_is_put_aside(
     postman = world.service.extras["postman"]
     for attempt in range(4):
         world.clock.to(attempt * timedelta(seconds=300))
-        (claimed,) = await world.service.database.write(postman._claim)
+        (claimed,) = (await world.service.database.write(postman._claim)).claimed
         assert claimed.attempt == attempt + 1
     await world.at(4 * timedelta(seconds=300))
     assert mail.to(MANAGER) == []

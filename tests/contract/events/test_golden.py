@@ -197,6 +197,7 @@ def _keys(meaning: str, document: Json) -> list[str]:
         "programme id": [document["programme"]],
         "person id": [data.get("person_id")],
         "API key id": [data.get("key_id")],
+        "link key id": [data.get("key_id")],
         "market id": [f"{market.get('region')}/{market.get('segment')}"],
         "conflict id or notification id": [data.get("conflict_id"), data.get("notification_id")],
     }
