@@ -191,14 +191,18 @@ class World:
         self.settle()
         evidence = changes.pop("new_evidence", False)
         disagreements = changes.pop("disagreements", ())
+        place = changes.get("place_of_use", Location())
+        region, segment = self.context.plan.market(place, self.account.facts)
         registration = filing(
             partner_id,
             id=f"reg_{partner_id}_{next(self._filed)}",
             filed_at=self.now,
             last_activity_at=self.now,
+            market_region=region,
+            market_segment=segment,
             **changes,
         )
-        registration, _ = domain_filing.file(
+        domain_filing.file(
             self.account,
             registration,
             domain_filing.resolve_lines(self.context, lines or ("platform",)),

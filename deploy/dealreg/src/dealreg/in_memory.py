@@ -10,7 +10,7 @@ from itertools import count
 
 from dealreg_registration.domain.account import Account, Registration
 from dealreg_registration.domain.context import Context
-from dealreg_registration.domain.decide import Decision, amount_in_base
+from dealreg_registration.domain.decide import Decision
 from dealreg_registration.domain.facts import Disagreement, merge
 from dealreg_registration.domain.filing import file, resolve_lines
 from dealreg_registration.domain.identity import Resolution, resolve
@@ -51,26 +51,10 @@ class InMemory:
         account, disagreements = self._account(filing, resolution)
         settle(account, PlanBook([self.plan]), Standing(), now)
         context = Context(self.plan, Standing(), now)
-        registration, decision = file(
+        registration = filing.registration(self._new_id("reg"), account, context)
+        decision = file(
             account,
-            Registration(
-                id=self._new_id("reg"),
-                partner_id=filing.partner_id,
-                account_name=filing.account_name,
-                filed_at=now,
-                amount=filing.amount,
-                currency=filing.currency,
-                amount_base=amount_in_base(self.plan, filing.amount, filing.currency),
-                close_date=filing.close_date,
-                deal_type=filing.deal_type,
-                place_of_use=filing.place_of_use,
-                tags=filing.tags,
-                reseller_id=filing.reseller_id,
-                distributor_id=filing.distributor_id,
-                market_region=None,
-                market_segment=None,
-                last_activity_at=now,
-            ),
+            registration,
             resolve_lines(context, filing.product_lines),
             context,
             self._new_id,

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from dealreg_registration.domain.account import DealType
+from dealreg_registration.domain.account import Account, DealType, Registration
+from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.decide import amount_in_base
 from dealreg_registration.domain.facts import Facts, Location
 from dealreg_registration.domain.identity import domain_key, external_key, name_keys
 from dealreg_registration.domains import registrable_domain
@@ -45,3 +47,26 @@ class Filing:
             self.account_name, self.facts.country, self.facts.subdivision, self.facts.postal_code
         )
         return list(dict.fromkeys(keys))
+
+    def registration(self, id_: str, account: Account, context: Context) -> Registration:
+        """The registration that this filing makes on an account whose facts are known by now."""
+        plan = context.plan
+        region, segment = plan.market(self.place_of_use, account.facts)
+        return Registration(
+            id=id_,
+            partner_id=self.partner_id,
+            account_name=self.account_name,
+            filed_at=context.now,
+            amount=self.amount,
+            currency=self.currency,
+            amount_base=amount_in_base(plan, self.amount, self.currency),
+            close_date=self.close_date,
+            deal_type=self.deal_type,
+            place_of_use=self.place_of_use,
+            tags=self.tags,
+            reseller_id=self.reseller_id,
+            distributor_id=self.distributor_id,
+            market_region=region,
+            market_segment=segment,
+            last_activity_at=context.now,
+        )

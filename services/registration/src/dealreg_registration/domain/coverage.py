@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from dealreg_registration.domain.facts import Facts, Location
-from dealreg_registration.domain.match import Specificity, Target
+from dealreg_registration.domain.match import Match, Specificity, Target
 from dealreg_registration.domain.plan import NamedAccount, Plan, Standing
 from dealreg_registration.domain.territory import Assignment, Territory
 
@@ -26,13 +26,21 @@ class Cover(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """``covering`` and ``overlays`` are best first; ``silenced`` lost standing to an exclusive."""
+    """``covering`` and ``overlays`` are best first; ``silenced`` lost standing to an exclusive.
+
+    ``matches`` are the territories that it follows from.
+    """
 
     covering: tuple[Cover, ...]
     overlays: tuple[Cover, ...]
     direct: Cover | None
     silenced: tuple[Cover, ...]
-    territories: tuple[str, ...]
+    matches: Sequence[Match]
+
+    @property
+    def territories(self) -> list[str]:
+        """Ids of all territories that match, best first."""
+        return [match.territory.id for match in self.matches]
 
     def standing_of(self, partner_id: str) -> Cover | None:
         """The best assignment by which a partner is in territory."""
@@ -75,8 +83,25 @@ def target_for(
 
 def covers(plan: Plan, standing: Standing, target: Target, now: datetime) -> Coverage:
     """All covering partners, most specific first; ties by primary role, then territory id."""
+    return _covering(plan, standing, plan.territories.find(target), now)
+
+
+def covers_line(
+    any_line: Coverage, plan: Plan, standing: Standing, product_line: str, now: datetime
+) -> Coverage:
+    """What ``covers`` says of one product line, from what it said of the same target with any line."""
+    matches = [
+        match
+        for match in any_line.matches
+        if not match.territory.product_lines or product_line in match.territory.product_lines
+    ]
+    if len(matches) == len(any_line.matches):
+        return any_line
+    return _covering(plan, standing, matches, now)
+
+
+def _covering(plan: Plan, standing: Standing, matches: Sequence[Match], now: datetime) -> Coverage:
     day = now.date()
-    matches = plan.territories.find(target)
     regular: list[Cover] = []
     overlays: list[Cover] = []
     direct: list[Cover] = []
@@ -113,7 +138,7 @@ def covers(plan: Plan, standing: Standing, target: Target, now: datetime) -> Cov
         tuple(overlays),
         direct[0] if direct else None,
         tuple(silenced),
-        tuple(match.territory.id for match in matches),
+        matches,
     )
 
 

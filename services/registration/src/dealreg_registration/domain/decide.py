@@ -6,7 +6,7 @@ out what it says.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -20,7 +20,7 @@ from dealreg_registration.domain.account import (
     State,
 )
 from dealreg_registration.domain.context import Context
-from dealreg_registration.domain.coverage import Coverage, covers, target_for
+from dealreg_registration.domain.coverage import Coverage, covers, covers_line, target_for
 from dealreg_registration.domain.eligible import ineligible
 from dealreg_registration.domain.explain_coverage import coverage_step
 from dealreg_registration.domain.facts import Disagreement
@@ -84,12 +84,14 @@ def decide(
     """
     plan = context.plan
     named = plan.named(account.keys, account.parent_keys)
-    owner_target = target_for(plan, account.facts, filing.place_of_use, named, None, filing.tags)
+    target = target_for(plan, account.facts, filing.place_of_use, named, None, filing.tags)
+    any_line = covers(plan, context.standing, target, context.now)
     disagreements = tuple(disagreements)
     lines = tuple(
         _decide_line(
             filing,
-            replace(owner_target, product_line=line, any_line=False),
+            target,
+            any_line,
             line,
             account,
             context,
@@ -109,12 +111,12 @@ def decide(
             plan,
             context.standing,
             named,
-            owner_target,
+            any_line,
             context.now,
             newcomer=_newcomer(filing, lines),
         ),
-        market_region=owner_target.region,
-        market_segment=owner_target.segment,
+        market_region=target.region,
+        market_segment=target.segment,
     )
 
 
@@ -131,6 +133,7 @@ def _newcomer(
 def _decide_line(
     filing: Registration,
     target: Target,
+    any_line: Coverage,
     line: str,
     account: Account,
     context: Context,
@@ -181,9 +184,11 @@ def _decide_line(
             )
         )
 
-    coverage = covers(plan, context.standing, target, now)
+    coverage = covers_line(any_line, plan, context.standing, line, now)
     mine = coverage.standing_of(filing.partner_id)
-    trace.append(coverage_step(filing, account, context, target, coverage, mine, disagreements))
+    trace.append(
+        coverage_step(filing, line, account, context, target, coverage, mine, disagreements)
+    )
     supersedes = former.id if former else None
 
     if not coverage.covering and mine is None:

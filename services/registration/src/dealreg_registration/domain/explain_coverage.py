@@ -7,12 +7,13 @@ from dealreg_registration.domain.account import Account, Registration
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.coverage import Cover, Coverage, covers
 from dealreg_registration.domain.facts import Disagreement
-from dealreg_registration.domain.match import Target, with_segment
+from dealreg_registration.domain.match import Target, in_segment
 from dealreg_registration.domain.trace import Step
 
 
 def coverage_step(
     filing: Registration,
+    line: str,
     account: Account,
     context: Context,
     target: Target,
@@ -30,7 +31,7 @@ def coverage_step(
     for disagreement in disagreements:
         fact = disagreement.fact.replace("_", " ")
         sentence += f" Your {fact} differs from the account's record, which counts."
-    unknown = _unknown_facts(filing.partner_id, account, context, target, mine)
+    unknown = _unknown_facts(filing.partner_id, line, account, context, target, mine)
     for fact, effect in unknown.items():
         sentence += f" The account's {fact.replace('_', ' ')} is unknown: {effect}."
     return Step(
@@ -60,7 +61,12 @@ def coverage_step(
 
 
 def _unknown_facts(
-    partner_id: str, account: Account, context: Context, target: Target, mine: Cover | None
+    partner_id: str,
+    line: str,
+    account: Account,
+    context: Context,
+    target: Target,
+    mine: Cover | None,
 ) -> dict[str, str]:
     """The facts that are unknown and would matter, and what they would change."""
     index = context.plan.territories
@@ -71,7 +77,7 @@ def _unknown_facts(
             segment
             for segment in possible
             if covers(
-                context.plan, context.standing, with_segment(target, segment), context.now
+                context.plan, context.standing, in_segment(target, segment, line), context.now
             ).standing_of(partner_id)
         ]
         if mine is None and inside:

@@ -40,8 +40,9 @@ def file(
     *,
     disagreements: Iterable[Disagreement] = (),
     new_evidence: bool = False,
-) -> tuple[Registration, Decision]:
-    """Store and decide a new registration. Every line takes a place, rejected and duplicate too."""
+) -> Decision:
+    """Store and decide a new registration, which knows its market already. Every line takes a place,
+    rejected and duplicate too."""
     account.registrations[filing.id] = filing
     decision, inputs = _decide(
         filing,
@@ -51,10 +52,6 @@ def file(
         new_evidence=new_evidence,
         disagreements=tuple(disagreements),
     )
-    filing = replace(
-        filing, market_region=decision.market_region, market_segment=decision.market_segment
-    )
-    account.registrations[filing.id] = filing
     account.journal.append(Acted(filing.id, "filed", context.now, decision.owner))
     _carry_out(account, filing, decision, context, new_id, "filed")
     account.journal.append(
@@ -67,7 +64,7 @@ def file(
             describe_result(decision),
         )
     )
-    return filing, decision
+    return decision
 
 
 def add_lines(
@@ -210,8 +207,7 @@ def touch(account: Account, registration: Registration, context: Context) -> Reg
 
 def _in_its_market(account: Account, registration: Registration, context: Context) -> Registration:
     plan = context.plan
-    place = registration.place_of_use or account.facts.location
-    market = (plan.region(place), plan.segment(account.facts))
+    market = plan.market(registration.place_of_use, account.facts)
     if market != (registration.market_region, registration.market_segment):
         registration = replace(registration, market_region=market[0], market_segment=market[1])
         account.registrations[registration.id] = registration

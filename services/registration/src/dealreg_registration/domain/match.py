@@ -260,6 +260,6 @@ def _countries(territory: Territory) -> set[str | None]:
     return {code[:2] for code in coded} or {None}
 
 
-def with_segment(target: Target, segment: str) -> Target:
-    """The same target if its segment were known."""
-    return replace(target, segment=segment)
+def in_segment(target: Target, segment: str, product_line: str) -> Target:
+    """The same target if its segment were known, for one product line."""
+    return replace(target, segment=segment, product_line=product_line, any_line=False)

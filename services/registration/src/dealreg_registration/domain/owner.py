@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 
 from dealreg_registration.domain.account import ACTIVE, Account, Owner, Registration
-from dealreg_registration.domain.coverage import covers, target_for
-from dealreg_registration.domain.match import Target
+from dealreg_registration.domain.coverage import Coverage, covers, target_for
 from dealreg_registration.domain.plan import NamedAccount, Plan, Standing
 
 
@@ -13,12 +12,12 @@ def owner_of(
     plan: Plan,
     standing: Standing,
     named: NamedAccount | None,
-    target: Target,
+    coverage: Coverage,
     now: datetime,
     *,
     newcomer: tuple[str, frozenset[str]] | None = None,
 ) -> Owner:
-    """The account's owner now (rules.md, section 2, "Owner"). ``target`` must match any line.
+    """The account's owner now (rules.md, section 2, "Owner"). ``coverage`` is that of any line.
 
     ``newcomer`` is the partner of a filing that is being decided, with its lines: its claims have the
     last places, so it owns an open account that no earlier claim makes another's.
@@ -31,7 +30,6 @@ def owner_of(
             return Owner("direct", direct_id=named.direct_owner)
         else:
             return Owner("co_sell", named.partner_id, named.direct_owner)
-    coverage = covers(plan, standing, target, now)
     for cover in coverage.covering:
         if cover.assignment.primary and cover.partner_id is not None:
             return Owner("partner", cover.partner_id)
@@ -78,4 +76,5 @@ def owner_for(
     target = target_for(
         plan, account.facts, registration.place_of_use, named, None, registration.tags
     )
-    return owner_of(account, plan, standing, named, target, now)
+    coverage = covers(plan, standing, target, now)
+    return owner_of(account, plan, standing, named, coverage, now)

@@ -137,6 +137,10 @@ class Plan:
                 return segment.id
         return None
 
+    def market(self, place_of_use: Location, facts: Facts) -> tuple[str | None, str | None]:
+        """Region and segment of a deal; the place of use counts, else the account's address."""
+        return self.region(place_of_use or facts.location), self.segment(facts)
+
     def possible_segments(self, facts: Facts) -> tuple[str, ...]:
         """The segments the account may lie in, given what is known."""
         return tuple(

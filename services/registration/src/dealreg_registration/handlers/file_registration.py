@@ -7,7 +7,6 @@ from typing import Any
 from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
 from dealreg_registration.domain.account import Registration
 from dealreg_registration.domain.cases import open_possible_duplicate
-from dealreg_registration.domain.decide import amount_in_base
 from dealreg_registration.domain.facts import Disagreement, merge
 from dealreg_registration.domain.filing import decide_again, file, resolve_lines
 from dealreg_registration.filing import Filing
@@ -33,25 +32,8 @@ class FileRegistration:
         disagreements: list[Disagreement] = []
         if account.registrations or account.last_place:
             disagreements = self._learn(work, lines)
-        registration = Registration(
-            id=self.registration_id,
-            partner_id=filing.partner_id,
-            account_name=filing.account_name,
-            filed_at=context.now,
-            amount=filing.amount,
-            currency=filing.currency,
-            amount_base=amount_in_base(context.plan, filing.amount, filing.currency),
-            close_date=filing.close_date,
-            deal_type=filing.deal_type,
-            place_of_use=filing.place_of_use,
-            tags=filing.tags,
-            reseller_id=filing.reseller_id,
-            distributor_id=filing.distributor_id,
-            market_region=None,
-            market_segment=None,
-            last_activity_at=context.now,
-        )
-        registration, decision = file(
+        registration = filing.registration(self.registration_id, account, context)
+        decision = file(
             account,
             registration,
             lines,

@@ -4,14 +4,13 @@ No account is looked up: not whether one exists, what is known of it, or whether
 others have filed, the same preview gives the same bytes (rules.md, section 2, "Always").
 """
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_registration.domain.account import Account, Registration
+from dealreg_registration.domain.account import Account
 from dealreg_registration.domain.context import Context
-from dealreg_registration.domain.decide import LineDecision, amount_in_base, decide
+from dealreg_registration.domain.decide import LineDecision, decide
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.domain.filing import resolve_lines
 from dealreg_registration.filing import Filing
@@ -36,7 +35,7 @@ def preview(conn: Connection, programme: Programme, filing: Filing) -> dict[str,
     context = Context(plan, standing, now)
     account = Account("", filing.account_name, filing.facts, {}, frozenset(filing.keys()))
     decision = decide(
-        _registration(filing, context, now),
+        filing.registration("", account, context),
         resolve_lines(context, filing.product_lines),
         account,
         context,
@@ -48,27 +47,6 @@ def preview(conn: Connection, programme: Programme, filing: Filing) -> dict[str,
         "note": "A preview tells your territory, not whether somebody has registered the deal. "
         "If it is referred, the account and the product lines are passed on, nothing else.",
     }
-
-
-def _registration(filing: Filing, context: Context, now: datetime) -> Registration:
-    return Registration(
-        id="",
-        partner_id=filing.partner_id,
-        account_name=filing.account_name,
-        filed_at=now,
-        amount=filing.amount,
-        currency=filing.currency,
-        amount_base=amount_in_base(context.plan, filing.amount, filing.currency),
-        close_date=filing.close_date,
-        deal_type=filing.deal_type,
-        place_of_use=filing.place_of_use,
-        tags=filing.tags,
-        reseller_id=filing.reseller_id,
-        distributor_id=filing.distributor_id,
-        market_region=None,
-        market_segment=None,
-        last_activity_at=now,
-    )
 
 
 def _line(line: LineDecision) -> dict[str, Any]:
