@@ -20,6 +20,7 @@ class Consumer(StrEnum):
 
     coverage = "coverage"
     notifier = "notifier"
+    registration = "registration"
 
 
 def parked(

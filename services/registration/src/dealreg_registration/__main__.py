@@ -1,4 +1,7 @@
-"""Command line of a registration service that runs alone: serve, migrate, the first key."""
+"""Command line of a registration service that runs alone: serve, migrate, first key, what is parked."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import typer
 
@@ -10,7 +13,11 @@ from dealreg_registration.app import (
     make_database,
     make_outbox,
 )
+from dealreg_registration.consumers import consumers
 from dealreg_registration.settings import RegistrationSettings
+from dealreg_registration.tables import inbox
+from dealreg_shared.bus.factory import make_bus
+from dealreg_shared.inbox.cli import Inbox, parked_commands
 from dealreg_shared.standalone import Standalone
 
 service = Standalone(NAME, PACKAGE, RegistrationSettings, build, make_database)
@@ -27,6 +34,20 @@ def admin_key() -> None:
         typer.echo("An admin key works already; make further keys with it (POST /v1/keys).")
         raise typer.Exit(1)
     typer.echo(secret)
+
+
+@asynccontextmanager
+async def _inbox() -> AsyncIterator[Inbox]:
+    settings = service.load()
+    database, bus = make_database(settings), make_bus(settings)
+    try:
+        yield Inbox(database, inbox, consumers(database, bus))
+    finally:
+        await bus.close()
+        await database.dispose()
+
+
+cli.add_typer(parked_commands(_inbox), name="parked")
 
 
 def main() -> None:

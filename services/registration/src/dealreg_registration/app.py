@@ -16,6 +16,7 @@ from dealreg_registration.api.plans import LARGER_BODIES
 from dealreg_registration.api.programme import programme_routers
 from dealreg_registration.api.programme_parts import ProgrammeParts
 from dealreg_registration.api.registrations import registrations_router
+from dealreg_registration.consumers import consumers
 from dealreg_registration.handlers.manage_keys import ensure_admin_key
 from dealreg_registration.programme import Programme
 from dealreg_registration.scheduler import ticks
@@ -84,7 +85,7 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         app=_app(settings, writer, parts),
         database=database,
         migrate=migrated,
-        flows=[relay],
+        flows=[relay, *consumers(database, bus)],
         ticks=ticks(database, writer, load_plans),
         start=load_plans,
         stop=writer.finish,

@@ -1,5 +1,6 @@
 """All tables of registration, for migrations and for the composition root."""
 
+from dealreg_registration.link_keys import link_key
 from dealreg_registration.metadata import metadata
 from dealreg_registration.tables_accounts import (
     account,
@@ -22,10 +23,12 @@ from dealreg_registration.tables_programme import (
     plan,
     programme_state,
 )
+from dealreg_shared.inbox import inbox_tables
 from dealreg_shared.outbox.tables import outbox_tables
 from dealreg_shared.web.idempotency import idempotency_table
 
 outbox = outbox_tables(metadata)
+inbox = inbox_tables(metadata)
 idempotency = idempotency_table(metadata)
 
 __all__ = [
@@ -40,6 +43,8 @@ __all__ = [
     "decision",
     "delegation",
     "idempotency",
+    "inbox",
+    "link_key",
     "metadata",
     "outbox",
     "partner_status",
