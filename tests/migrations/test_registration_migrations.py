@@ -85,10 +85,18 @@ async def test_accounts_that_were_there_before_are_swept_in_time(database: Datab
             )
 
     await database.write(fill)
+    await migrate(database, PACKAGE, "0003")
+    due = "SELECT next_due_at FROM account"
+    until = await database.read(lambda conn: conn.exec_driver_sql(due).scalar_one())
+    assert str(until).startswith(("2026-05-31 09:00", "2026-05-31T09:00"))
     await migrate(database, PACKAGE)
-    account = metadata.tables["account"]
-    due = await database.read(lambda conn: conn.execute(select(account.c.next_due_at)).scalar_one())
-    assert due == datetime(2026, 5, 31, 9, tzinfo=UTC)
+    claim = metadata.tables["claim"]
+    flags = await database.read(
+        lambda conn: conn.execute(select(claim.c.flags).order_by(claim.c.id)).scalars().all()
+    )
+    assert flags[0] is not None
+    assert datetime.fromisoformat(flags[0]["reminded_at"]).tzinfo is not None
+    assert flags[1] is None
 
 
 async def test_cases_that_were_open_before_keep_their_deadlines(database: Database) -> None:

@@ -38,11 +38,12 @@ async def test_the_sweep_says_so_once_in_events(api: RegistrationApi) -> None:
     await api.service.tick()
     types = [event["type"] for event in await api.events()][3:]
     assert types == [
+        *["dealreg.claim.expiring.v1"] * 3,
         "dealreg.claim.expired.v1",
         "dealreg.claim.promoted.v1",
         "dealreg.conflict.closed.v1",
     ]
-    expired = (await api.events())[3]
+    expired = (await api.events())[6]
     assert expired["data"]["at"] == "2026-05-31T09:00:00.000000Z"
 
 

@@ -38,7 +38,29 @@ LADDER = {
     "missed": [],
     "passed": [rung(1, "partner_manager")],
 }
+UNDER_WAY = {
+    **OWN,
+    "claim_id": "clm_1",
+    "line": "Platform",
+    "at": AT,
+    "until": AT,
+    "text": EVIL,
+    "partner": EVIL,
+}
 FACTS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(
+        (
+            "offer",
+            "offer_lapsed",
+            "information_wanted",
+            "information_given",
+            "extension_asked",
+            "extension_refused",
+            "expiring",
+            "idle",
+        ),
+        UNDER_WAY,
+    ),
     "case_closed": {
         **CASE,
         "state": "withdrawn",

@@ -110,9 +110,9 @@ def test_withdrawing_promotes_and_filing_again_goes_to_the_back() -> None:
     assert places == [2, 3, 4]
 
 
-def test_a_loss_promotes_and_a_win_closes_the_standby() -> None:
+def test_a_loss_is_offered_and_a_win_closes_the_standby() -> None:
     results: tuple[tuple[Literal["won", "lost"], str], ...] = (
-        ("lost", "protected"),
+        ("lost", "contested"),
         ("won", "closed"),
     )
     for result, expected in results:

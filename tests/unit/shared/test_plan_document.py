@@ -65,6 +65,13 @@ def test_the_smallest_plan_is_the_rule_book_with_every_default() -> None:
         "named_account_limit": 100,
         "referral_names_target": True,
         "owner_idle_days": 90,
+        "offer_days": 5,
+        "information_days": 5,
+        "extension_days": 30,
+        "expiring_days": (30, 14, 7),
+        "activity_days": None,
+        "activity_notice_days": 7,
+        "renewal_incumbent": True,
         "suspension_notice_days": 5,
         "calendar": {
             "time_zone": None,

@@ -36,6 +36,7 @@ PROJECTIONS: Mapping[str, Mapping[str, HandlerHere]] = {
         "dealreg.registration.lost.v1": deal_events.lost,
         "dealreg.registration.withdrawn.v1": deal_events.withdrawn,
         "dealreg.claim.expired.v1": deal_events.expired,
+        "dealreg.claim.withdrawn.v1": deal_events.claim_withdrawn,
         "dealreg.claim.superseded.v1": deal_events.superseded,
         "dealreg.conflict.opened.v1": deal_events.conflict_opened,
     },

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dealreg_notifier import tables
-from dealreg_notifier.handlers import conflicts, decisions, endings, people, plans
+from dealreg_notifier.handlers import claim_life, conflicts, decisions, endings, people, plans
 from dealreg_notifier.notices import Desk
 from dealreg_shared.auth import apply_access, forget_access
 from dealreg_shared.bus.port import Bus
@@ -37,6 +37,10 @@ TELLING: Mapping[str, Mapping[str, TellingHandler]] = {
         "dealreg.claim.closed.v1": endings.claim_changed,
         "dealreg.claim.superseded.v1": endings.claim_changed,
         "dealreg.claim.revoked.v1": endings.claim_changed,
+        "dealreg.claim.extended.v1": endings.claim_changed,
+        "dealreg.claim.withdrawn.v1": endings.claim_changed,
+        **dict.fromkeys(claim_life.TO_PARTNER, claim_life.tell_partner),
+        **dict.fromkeys(claim_life.TO_MANAGER, claim_life.tell_manager),
         "dealreg.conflict.opened.v1": conflicts.conflict_opened,
         "dealreg.conflict.joined.v1": conflicts.conflict_joined,
         "dealreg.conflict.closed.v1": conflicts.conflict_closed,

@@ -12,6 +12,7 @@ from dealreg_registration import tables
 from dealreg_registration.api import errors
 from dealreg_registration.api.conflicts import conflicts_router
 from dealreg_registration.api.filing_route import describe, filing_route
+from dealreg_registration.api.life import life_router
 from dealreg_registration.api.plans import LARGER_BODIES
 from dealreg_registration.api.programme import programme_routers
 from dealreg_registration.api.programme_parts import ProgrammeParts
@@ -117,6 +118,7 @@ def _app(settings: RegistrationSettings, writer: AccountWriter, parts: Programme
     )
     errors.install(app)
     app.include_router(registrations_router(database, writer, authenticator))
+    app.include_router(life_router(database, writer, authenticator))
     app.include_router(conflicts_router(database, writer, authenticator))
     for router in programme_routers(parts):
         app.include_router(router)

@@ -60,7 +60,8 @@ class Target:
     """Which account a command is for: named by its id, by a registration, by a case, or by keys.
 
     With keys the account is found or made; ``name`` and ``facts`` are then the filer's. ``parent_id`` is
-    a further account that the command reads: it is locked with the others.
+    a further account that the command reads: it is locked with the others. A ``renewal`` is decided by
+    who won before.
     """
 
     account_id: str | None = None
@@ -71,6 +72,7 @@ class Target:
     facts: Facts = field(default_factory=Facts)
     said_by: Source = "partner"
     parent_id: str | None = None
+    renewal: bool = False
 
 
 @dataclass(slots=True)

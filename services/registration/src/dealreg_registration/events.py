@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from dealreg_registration.case_events import case_acted, case_moved
+from dealreg_registration.claim_events import NOTED, claim_noted
 from dealreg_registration.domain.account import (
     Account,
     Acted,
@@ -31,6 +32,10 @@ Consequence = Literal[
     "filed_again",
     "partner_suspended",
     "ruling",
+    "idle",
+    "offer_accepted",
+    "information_lapsed",
+    "extension_granted",
 ]
 """Causes of a claim's step that are not its filer's own act."""
 
@@ -41,6 +46,10 @@ _BY_CONSEQUENCE: dict[str, str] = {
     "standby_off": "dealreg.claim.closed.v1",
     "line_won": "dealreg.claim.closed.v1",
     "filed_again": "dealreg.claim.superseded.v1",
+    "idle": "dealreg.claim.expired.v1",
+    "offer_accepted": "dealreg.claim.promoted.v1",
+    "information_lapsed": "dealreg.claim.withdrawn.v1",
+    "extension_granted": "dealreg.claim.extended.v1",
 }
 _BY_RULING: dict[str, str] = {
     "protected": "dealreg.claim.promoted.v1",
@@ -85,6 +94,8 @@ def events_for(
             )
             if event_type is not None:
                 emit(event_type, entry.after.id, _changed(account, entry))
+            elif entry.cause in NOTED:
+                emit(*claim_noted(account, entry, plan))
         elif isinstance(entry, CaseMoved):
             emit(*case_moved(account, entry))
         elif isinstance(entry, CaseActed):

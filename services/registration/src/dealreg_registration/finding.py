@@ -105,6 +105,21 @@ def parent_keys_of(command: Command, loaded: dict[str, store.Loaded]) -> frozens
     return frozenset() if parent is None else parent.account.keys
 
 
+def renewed(
+    commands: Sequence[Command], targets: Sequence[str | None], loaded: dict[str, store.Loaded]
+) -> set[str]:
+    """Known accounts on which a renewal may be decided: it is filed now, or was and is decided again."""
+    filed = {
+        target for c, target in zip(commands, targets, strict=True) if target and c.target.renewal
+    }
+    return {
+        account_id
+        for account_id, item in loaded.items()
+        if account_id in filed
+        or any(r.deal_type == "renewal" for r in item.account.registrations.values())
+    }
+
+
 def check_unchanged(
     commands: Collection[Command],
     resolutions: Sequence[Resolution | None],

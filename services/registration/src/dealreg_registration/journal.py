@@ -17,6 +17,20 @@ from dealreg_registration.domain.account import (
 )
 from dealreg_registration.domain.case import CaseActed, CaseMoved
 
+_BESIDE_STATE = {
+    "offered": "offered",
+    "offer_declined": "offer_declined",
+    "offer_lapsed": "offer_lapsed",
+    "information_wanted": "information_wanted",
+    "information_given": "information_given",
+    "extension_asked": "extension_asked",
+    "extension_refused": "extension_refused",
+    "expiring": "expiring",
+    "idle_warned": "idle",
+    "active_again": "active",
+}
+"""Causes of steps that leave the state as it is -> what happened."""
+
 
 def audit_rows(entries: Sequence[Entry], actor: Actor) -> list[dict[str, Any]]:
     """One row for each entry, in order."""
@@ -45,7 +59,7 @@ def _describe(
     if isinstance(entry, ClaimMoved):
         claim = entry.after
         return {
-            "action": f"claim.{claim.state}",
+            "action": f"claim.{_BESIDE_STATE.get(entry.cause, claim.state)}",
             "subject": claim.registration_id,
             "detail": {
                 "claim": claim.id,

@@ -179,7 +179,19 @@ def timeline(conn: Connection, registration_id: str, actor: Actor) -> list[dict[
     return [_timeline_entry(entry, actor) for entry in entries]
 
 
-_OF_ITSELF = {"term_over", "former_ended", "line_won", "standby_off", "partner_suspended"}
+_OF_ITSELF = {
+    "term_over",
+    "former_ended",
+    "line_won",
+    "standby_off",
+    "partner_suspended",
+    "offered",
+    "offer_lapsed",
+    "information_lapsed",
+    "expiring",
+    "idle_warned",
+    "idle",
+}
 """Causes of a claim's step that are the rules' doing, whoever's act came before."""
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from dealreg_registration.case_rows import case_from
-from dealreg_registration.domain import facts
+from dealreg_registration.domain import facts, flags
 from dealreg_registration.domain.account import (
     ACTIVE,
     Account,
@@ -263,6 +263,7 @@ def claim_from(row: Row[Any]) -> Claim:
         co_holds=row.co_holds,
         codes=tuple(row.codes),
         ended_at=row.ended_at,
+        flags=flags.from_json(row.flags),
     )
 
 
@@ -288,6 +289,27 @@ def _registration(row: Row[Any]) -> Registration:
         result=row.result,
         result_at=row.result_at,
     )
+
+
+def read_incumbents(
+    conn: Connection, loaded: Mapping[str, Loaded], renewed: Collection[str]
+) -> None:
+    """Who won the last deal on each line of these accounts: what renewals are decided by.
+
+    A deal that was reported won after its protection had expired counts as well.
+    """
+    rows = conn.execute(
+        select(claim.c.account_id, claim.c.product_line, claim.c.partner_id)
+        .join(registration, registration.c.id == claim.c.registration_id)
+        .where(
+            among(conn, claim.c.account_id, renewed),
+            registration.c.result == "won",
+            claim.c.state.in_(("won", "expired")),
+        )
+        .order_by(registration.c.result_at, claim.c.place)
+    )
+    for row in rows:
+        loaded[row.account_id].account.incumbents[row.product_line] = row.partner_id
 
 
 def due_accounts(

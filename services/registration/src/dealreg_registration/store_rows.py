@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, delete, insert, update
 
 from dealreg_registration.case_rows import case_changes, case_row
-from dealreg_registration.domain import facts
+from dealreg_registration.domain import facts, flags
 from dealreg_registration.domain.account import (
     Account,
     Claim,
@@ -189,6 +189,7 @@ def _claim_row(it: Claim) -> dict[str, Any]:
         "co_holds": it.co_holds,
         "codes": list(it.codes),
         "ended_at": it.ended_at,
+        "flags": flags.to_json(it.flags),
     }
 
 

@@ -103,6 +103,24 @@ registration_contact = Table(
     Column("phone", Text),
 )
 
+correspondence = Table(
+    "correspondence",
+    metadata,
+    # What staff and a partner wrote to each other about a registration. Rows are only added.
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column(
+        "registration_id", String(64), ForeignKey("registration.id"), nullable=False, index=True
+    ),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("side", String(8), nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("product_lines", JsonText, nullable=False),
+    Column("text", Text),
+    Column("evidence", JsonText, nullable=False),
+    Column("due_at", UtcDateTime),
+)
+
 claim = Table(
     "claim",
     metadata,
@@ -129,6 +147,8 @@ claim = Table(
     Column("codes", JsonText, nullable=False),
     Column("reasons", JsonText, nullable=False),
     Column("ended_at", UtcDateTime),
+    # What is under way beside the state; NULL for nearly all.
+    Column("flags", JsonText),
     UniqueConstraint("account_id", "place"),
     Index("ix_claim_registration_id", "registration_id"),
     Index(

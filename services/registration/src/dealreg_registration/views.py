@@ -53,6 +53,8 @@ def claim_view(claim: Claim, reasons: Sequence[str], actor: Actor) -> dict[str, 
         "referred_to": referral_view(claim, actor),
         "decided_at": _instant(claim.decided_at),
         "ended_at": _instant(claim.ended_at),
+        "to_do": to_do_view(claim),
+        "extension": extension_view(claim),
     }
     if actor.staff:
         view |= {
@@ -63,6 +65,24 @@ def claim_view(claim: Claim, reasons: Sequence[str], actor: Actor) -> dict[str, 
             "plan_number": claim.plan_number,
         }
     return view
+
+
+def to_do_view(claim: Claim) -> list[dict[str, Any]]:
+    """What the claim's partner must do, and until when."""
+    flags = claim.flags
+    wanted = (
+        ("confirm_offer", flags.offered_until),
+        ("give_information", flags.information_due),
+        ("show_activity", flags.idle_release_at),
+    )
+    return [{"act": act, "until": _instant(until)} for act, until in wanted if until is not None]
+
+
+def extension_view(claim: Claim) -> str | None:
+    """Whether more time was asked for, or granted."""
+    if claim.flags.extension_asked is not None:
+        return "asked"
+    return "granted" if claim.state == "extended" else None
 
 
 def referral_view(claim: Claim, actor: Actor) -> dict[str, str | None] | None:

@@ -32,6 +32,7 @@ from dealreg_registration.finding import (
     find_accounts,
     new_account,
     parent_keys_of,
+    renewed,
     to_lock,
 )
 from dealreg_registration.journal import audit_rows
@@ -178,6 +179,8 @@ class AccountWriter:
             expired_too=book.any_cooling_off,
         )
         check_unchanged(commands, resolutions, loaded)
+        if renewals := renewed(commands, targets, loaded):
+            store.read_incumbents(conn, loaded, renewals)
         persons = {c.actor.person_id for c in commands if c.target.conflict_id is not None}
         batch = _Batch(
             book,

@@ -120,6 +120,35 @@ CATALOGUE: Mapping[str, EventType] = {
                 registration.ClaimChanged,
                 "A ruling put a claim on standby: one that had ended, or that shares the line.",
             ),
+            claim__extended=(registration.ClaimChanged, "A protection was extended."),
+            claim__withdrawn=(
+                registration.ClaimChanged,
+                "A claim lapsed, because information that was wanted did not arrive in time.",
+            ),
+            claim__offered=(
+                registration.ClaimNoted,
+                "A lost deal's line is offered to a standby claim, to be confirmed by `until`.",
+            ),
+            claim__offer_declined=(registration.ClaimNoted, "A partner let an offer pass."),
+            claim__offer_lapsed=(registration.ClaimNoted, "An offer was not answered in time."),
+            claim__information_wanted=(
+                registration.ClaimNoted,
+                "Staff asked the partner something (`text`), to be answered by `until`.",
+            ),
+            claim__information_given=(registration.ClaimNoted, "The partner answered."),
+            claim__extension_asked=(
+                registration.ClaimNoted,
+                "The partner asked for more time before its protection ends.",
+            ),
+            claim__extension_refused=(
+                registration.ClaimNoted,
+                "Staff refused an extension (`text` says why); the protection ends as stamped.",
+            ),
+            claim__expiring=(registration.ClaimNoted, "A protection ends soon, at `until`."),
+            claim__idle=(
+                registration.ClaimNoted,
+                "Nothing was heard of a deal; without an update it is released at `until`.",
+            ),
             registration__corrected=(
                 registration.RegistrationCorrected,
                 "A ruling corrected a deal's recorded result.",

@@ -280,6 +280,29 @@ class Policy(Section):
     named_account_limit: Annotated[int, Field(ge=0)] = 100
     referral_names_target: bool = True
     owner_idle_days: Annotated[int, Field(ge=1)] = 90
+    offer_days: Annotated[
+        int, Field(ge=1, le=90, description="Business days in which standby confirms after a loss")
+    ] = 5
+    information_days: Annotated[
+        int, Field(ge=1, le=90, description="Business days in which a partner answers a question")
+    ] = 5
+    extension_days: Annotated[
+        int, Field(ge=0, le=365, description="By which a protection is extended; 0: not at all")
+    ] = 30
+    expiring_days: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=365)], ...],
+        Field(max_length=10, description="Days before its end when a partner is reminded"),
+    ] = (30, 14, 7)
+    activity_days: Annotated[
+        int | None,
+        Field(ge=1, le=365, description="Without an update for so long a protection is released"),
+    ] = None
+    activity_notice_days: Annotated[
+        int, Field(ge=0, le=90, description="Between the warning of that and the release")
+    ] = 7
+    renewal_incumbent: Annotated[
+        bool, Field(description="Renewals come from the partner of the last won deal alone")
+    ] = True
     suspension_notice_days: Annotated[int, Field(ge=0, le=365)] = 5
     calendar: Annotated[
         Calendar, Field(description="What business days are; also for ladders without their own")

@@ -152,10 +152,33 @@ class ClaimChanged(RegistrationFact):
         "filed_again",
         "partner_suspended",
         "ruling",
+        "idle",
+        "offer_accepted",
+        "information_lapsed",
+        "extension_granted",
     ]
     reasons: tuple[str, ...] = ()
     protected_from: Instant | None = None
     protected_until: Instant | None = None
+
+
+class ClaimNoted(RegistrationFact):
+    """Something is under way on a claim; its state stays as it is."""
+
+    claim_id: str
+    product_line: str
+    state: ClaimState
+    at: Instant
+    until: Annotated[
+        Instant | None,
+        Field(description="By when the partner must act, or when the protection ends"),
+    ] = None
+    text: Annotated[
+        str | None, Field(description="In the words of who wrote it; must name no person")
+    ] = None
+    manager_id: Annotated[
+        str | None, Field(description="Who looks after the market: a person's id")
+    ] = None
 
 
 class RegistrationCorrected(RegistrationFact):

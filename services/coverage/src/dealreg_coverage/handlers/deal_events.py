@@ -56,6 +56,11 @@ def expired(desk: Desk, conn: Connection, event: Event[ClaimChanged]) -> None:
     _add(desk, conn, event, event.data.at, Sums(lapsed=1), "lapsed", "a protection ran out")
 
 
+def claim_withdrawn(desk: Desk, conn: Connection, event: Event[ClaimChanged]) -> None:
+    """A question about it was not answered in time."""
+    _add(desk, conn, event, event.data.at, Sums(lapsed=1), "lapsed", "a claim counts as withdrawn")
+
+
 def superseded(desk: Desk, conn: Connection, event: Event[ClaimChanged]) -> None:
     sums = Sums(superseded=1)
     _add(desk, conn, event, event.data.at, sums, "superseded", "a claim was filed again")

@@ -14,7 +14,16 @@ ESCALATION = "escalation"
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     ESCALATION: ("ladder", "reminder", "case_settled"),
-    "decision": ("decision", "claim_changed", "registration_ended"),
+    "decision": ("decision", "claim_changed", "registration_ended", "offer_lapsed"),
+    "deadline": (
+        "offer",
+        "information_wanted",
+        "information_given",
+        "extension_asked",
+        "extension_refused",
+        "expiring",
+        "idle",
+    ),
     "case": ("case_open", "case_closed"),
     "referral": ("referral", "named_account"),
     "programme": ("plan_changes", "partner_status"),

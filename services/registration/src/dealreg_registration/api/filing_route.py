@@ -58,6 +58,7 @@ def filing_route(
                 name=filing.account_name,
                 facts=filing.facts,
                 said_by="staff" if actor.staff else "partner",
+                renewal=filing.deal_type == "renewal",
             ),
             actor=actor,
             registration_id=new_id("reg"),

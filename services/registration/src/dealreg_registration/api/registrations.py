@@ -1,26 +1,24 @@
 """Registrations after filing: preview, read, edit, end. Filing itself is in ``filing_route``."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from dealreg_registration import reading
+from dealreg_registration.api.acting import Acting
 from dealreg_registration.api.callers import (
     DECIDERS,
     FILERS,
     READERS,
     actor_of,
     filing_partner,
-    idempotency_of,
     require_known,
 )
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AmendBody, ReasonBody, RegistrationBody, ResultBody
-from dealreg_registration.commands import Answer, Command, IdempotencyKey
+from dealreg_registration.commands import Command
 from dealreg_registration.handlers.add_lines import AddLines
 from dealreg_registration.handlers.amend_registration import AmendRegistration
 from dealreg_registration.handlers.end_registration import Act, EndRegistration
@@ -30,7 +28,7 @@ from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.db import Database
 from dealreg_shared.telemetry import current
-from dealreg_shared.web import etag, idempotency
+from dealreg_shared.web import etag
 from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
 from dealreg_shared.web.problems import Problem
@@ -66,55 +64,10 @@ def registrations_router(
     """Routes under ``/v1/registrations``."""
     router = APIRouter(prefix="/v1/registrations", tags=["registrations"])
     programme = writer.programme
+    acting = Acting(database, writer)
     Filer = Annotated[Principal, Depends(authenticator.require(*FILERS))]
     Reader = Annotated[Principal, Depends(authenticator.require(*READERS))]
     Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
-
-    async def visible(registration_id: str, principal: Principal) -> dict[str, Any]:
-        actor = actor_of(principal)
-        view = await programme.read(
-            database,
-            lambda conn: reading.registration_detail(conn, programme, registration_id, actor),
-        )
-        if view is None:
-            raise not_found()
-        return view
-
-    async def carry_out(
-        request: Request,
-        registration_id: str,
-        principal: Principal,
-        make: Callable[[int | None], Command],
-        *,
-        if_match: bool,
-    ) -> Response:
-        """Run a command on a registration that the caller may see, at the version it saw.
-
-        A retry is answered first: the version that it names is not the present one any more.
-        """
-        view = await visible(registration_id, principal)
-        if (key := await key_of(request, principal)) is not None:
-            stored = await database.read(
-                lambda conn: idempotency.lookup(conn, key.scope, key.key, key.request_hash)
-            )
-            if stored is not None:
-                tag = etag.etag(orjson.loads(stored.body)["version"])
-                return Response(
-                    stored.body, stored.status, {"etag": tag}, media_type="application/json"
-                )
-        seen: int | None = None
-        if if_match or "if-match" in request.headers:
-            etag.check_if_match(request, view["version"])
-            seen = view["version"]
-        answer: Answer = await writer.submit(make(seen))
-        headers = {} if answer.version is None else {"etag": etag.etag(answer.version)}
-        return Response(answer.body, answer.status, headers, media_type="application/json")
-
-    async def key_of(request: Request, principal: Principal) -> IdempotencyKey | None:
-        raw = await request.body()
-        return idempotency_of(
-            principal, request.headers, request.method, request.url.path, raw, required=False
-        )
 
     @router.post("/preview", summary="What would be decided, without filing")
     async def preview_registration(
@@ -168,7 +121,7 @@ def registrations_router(
     async def read_registration(
         registration_id: str, principal: Reader, response: Response
     ) -> dict[str, Any]:
-        view = await visible(registration_id, principal)
+        view = await acting.visible(registration_id, principal)
         response.headers["etag"] = etag.etag(view["version"])
         return view
 
@@ -187,7 +140,7 @@ def registrations_router(
     ) -> Response:
         """Needs `If-Match`. Facts may be added where unknown; open and referred claims are then decided
         again with their old place. Added lines are new claims with new places."""
-        actor, key = actor_of(principal), await key_of(request, principal)
+        actor, key = actor_of(principal), await acting.key_of(request, principal)
 
         def make(seen: int | None) -> Command:
             if body.product_lines:
@@ -206,13 +159,13 @@ def registrations_router(
                 idempotency=key,
             )
 
-        return await carry_out(request, registration_id, principal, make, if_match=True)
+        return await acting.carry_out(request, registration_id, principal, make, if_match=True)
 
     async def end(
         request: Request, registration_id: str, principal: Principal, act: Act, reason: str | None
     ) -> Response:
-        actor, key = actor_of(principal), await key_of(request, principal)
-        return await carry_out(
+        actor, key = actor_of(principal), await acting.key_of(request, principal)
+        return await acting.carry_out(
             request,
             registration_id,
             principal,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from dealreg_registration.domain.case import Case, CaseActed, CaseMoved
 from dealreg_registration.domain.facts import Facts, Location, Source
+from dealreg_registration.domain.flags import NO_FLAGS, Flags
 
 State = Literal[
     "rejected",
@@ -46,7 +47,23 @@ Cause = Literal[
     "partner_suspended",
     "ruling",
     "corrected",
+    "idle",
+    "offered",
+    "offer_accepted",
+    "offer_declined",
+    "offer_lapsed",
+    "information_wanted",
+    "information_given",
+    "information_lapsed",
+    "extension_asked",
+    "extension_granted",
+    "extension_refused",
+    "expiring",
+    "idle_warned",
+    "active_again",
 ]
+"""Why a claim took a step; from ``offered`` on, most leave its state as it is."""
+
 DealType = Literal["new", "expansion", "renewal"]
 
 HOLDING: frozenset[State] = frozenset({"protected", "extended"})
@@ -80,6 +97,7 @@ class Claim:
     """The claim whose protection this one shares, by a co-sell ruling, while that one holds."""
     codes: tuple[str, ...] = ()
     ended_at: datetime | None = None
+    flags: Flags = NO_FLAGS
 
     @property
     def holds(self) -> bool:
@@ -88,6 +106,11 @@ class Claim:
     @property
     def live(self) -> bool:
         return self.state in LIVE
+
+    @property
+    def offered(self) -> bool:
+        """On standby, and offered the line after a loss."""
+        return self.state == "contested" and self.flags.offered_until is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +140,17 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class ClaimMoved:
-    """A claim took a step. ``before`` is None when it was just filed."""
+    """A claim took a step. ``before`` is None when it was just filed.
+
+    ``reasons`` say why its state is what it is; ``note`` is what the person wrote who made it step.
+    """
 
     before: Claim | None
     after: Claim
     cause: Cause
     at: datetime
     reasons: tuple[str, ...] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +226,8 @@ class Account:
     claims: dict[str, Claim] = field(default_factory=dict)
     registrations: dict[str, Registration] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
+    incumbents: dict[str, str] = field(default_factory=dict)
+    """Product line -> the partner of the last won deal on it; loaded where renewals are decided."""
     journal: list[Entry] = field(default_factory=list)
 
     def next_place(self) -> int:
@@ -222,6 +251,12 @@ class Account:
                 if claim.product_line == product_line and claim.holds
             ),
             None,
+        )
+
+    def taken_by(self, product_line: str) -> Claim | None:
+        """The claim that takes a line: its holder, or who is offered it; call ``settle`` first."""
+        return self.holder(product_line) or next(
+            (claim for claim in self.standby(product_line) if claim.offered), None
         )
 
     def standby(self, product_line: str) -> list[Claim]:
@@ -252,14 +287,21 @@ class Account:
         cause: Cause,
         at: datetime,
         reasons: tuple[str, ...] = (),
+        note: str | None = None,
         **changes: Any,
     ) -> Claim:
-        """Take a claim one step; ``changes`` holds at least ``state``. Returns the claim after it."""
+        """Take a claim one step; ``changes`` are of its fields. Returns the claim after it.
+
+        A claim that ends has no flags any more, and one that leaves standby no offer.
+        """
         after = replace(claim, **changes)
-        if after.state not in ACTIVE and after.ended_at is None:
-            after = replace(after, ended_at=at)
+        if after.state not in ACTIVE:
+            after = replace(after, ended_at=after.ended_at or at, flags=NO_FLAGS)
+        elif claim.state == "contested" != after.state and after.flags != NO_FLAGS:
+            flags = replace(after.flags, offered_for=None, offered_until=None, passed=None)
+            after = replace(after, flags=flags)
         self.claims[claim.id] = after
-        self.journal.append(ClaimMoved(claim, after, cause, at, reasons))
+        self.journal.append(ClaimMoved(claim, after, cause, at, reasons, note))
         return after
 
     def moves(self) -> Iterator[ClaimMoved]:

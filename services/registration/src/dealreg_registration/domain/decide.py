@@ -231,7 +231,7 @@ def _decide_line(
     if mine is not None:
         trace.append(Step(5, False, "You are in territory."))
 
-    holder = account.holder(line)
+    holder = account.taken_by(line)
     partner = plan.partners[filing.partner_id]
     territory_id = mine.territory.id if mine else None
     assignment_id = mine.assignment.id if mine else None

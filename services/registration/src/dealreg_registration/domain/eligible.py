@@ -53,6 +53,16 @@ def ineligible(
                     "or with new evidence.",
                 )
             )
+    if filing.deal_type == "renewal" and plan.policy.renewal_incumbent:
+        incumbent = account.incumbents.get(line)
+        if incumbent is not None and incumbent != filing.partner_id:
+            reasons.append(
+                (
+                    "not_incumbent",
+                    "A renewal comes from the partner that won the last deal here; "
+                    "that is not your company.",
+                )
+            )
     return reasons
 
 

@@ -8,7 +8,7 @@ from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NothingToEnd, ResultAlreadyRecorded
 from dealreg_registration.domain.filing import touch
-from dealreg_registration.domain.freed import after_end
+from dealreg_registration.domain.offers import line_freed
 from dealreg_registration.domain.owner import owner_for
 from dealreg_registration.domain.plan import PlanBook
 
@@ -42,7 +42,7 @@ def report_result(
     """Record the deal's result. The first report counts.
 
     On claims that have ended already the result is only recorded, and their state stays. A win closes
-    the standby of its lines; a loss promotes it as an expiry does.
+    the standby of its lines; after a loss it is offered the line.
     """
     if registration.result is not None and registration.result != result:
         raise ResultAlreadyRecorded(
@@ -57,9 +57,9 @@ def report_result(
     claims = _active(account, registration)
     _act(account, registration, context, result, claims, reason)
     for claim in claims:
-        held = claim.holds
         account.move(claim, result, context.now, state=result)
         if result == "won":
+            account.incumbents[claim.product_line] = claim.partner_id
             for waiting in account.standby(claim.product_line):
                 account.move(
                     waiting,
@@ -68,8 +68,8 @@ def report_result(
                     ("Standby on this product line has ended, and your claim with it.",),
                     state="closed",
                 )
-        elif held:
-            after_end(account, book, context.standing, claim.product_line, context.now)
+        else:
+            line_freed(account, claim, book, context.standing, context.now, lost=True)
     close_settled(account, context.now)
     return registration
 
@@ -88,10 +88,8 @@ def _end(
     registration = touch(account, registration, context)
     _act(account, registration, context, act, claims, reason)
     for claim in claims:
-        held = claim.holds
         account.move(claim, act, context.now, state=act)
-        if held:
-            after_end(account, book, context.standing, claim.product_line, context.now)
+        line_freed(account, claim, book, context.standing, context.now)
     close_settled(account, context.now)
     return registration
 

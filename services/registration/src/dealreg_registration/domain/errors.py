@@ -70,3 +70,51 @@ class VersionConflict(DomainError):
     """Someone else changed the registration or account since the caller read it."""
 
     code = "version_conflict"
+
+
+class NothingOffered(DomainError):
+    """None of the claims named is offered its line."""
+
+    code = "nothing_offered"
+
+
+class OfferNotForYou(DomainError):
+    """The partner is no longer active or in territory, or owes an answer."""
+
+    code = "offer_not_for_you"
+
+
+class NothingToAsk(DomainError):
+    """Information can be wanted of live and open claims, one question at a time."""
+
+    code = "nothing_to_ask"
+
+
+class NothingWanted(DomainError):
+    code = "nothing_wanted"
+
+
+class NothingToExtend(DomainError):
+    """Only what is protected, and was not extended before, can be extended."""
+
+    code = "nothing_to_extend"
+
+
+class ExtensionPending(DomainError):
+    code = "extension_pending"
+
+
+class NoExtensionPending(DomainError):
+    code = "no_extension_pending"
+
+
+class UnknownLine(DomainError):
+    """A product line that is not part of the registration."""
+
+    code = "unknown_line"
+
+
+class NothingActive(DomainError):
+    """Activity on a registration of which nothing is live or open."""
+
+    code = "nothing_active"

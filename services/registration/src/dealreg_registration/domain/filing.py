@@ -199,9 +199,13 @@ def _decide(
 
 
 def touch(account: Account, registration: Registration, context: Context) -> Registration:
-    """Note activity on a registration, and count its version."""
+    """Note activity on a registration, and count its version. A warning of idleness is void then."""
     after = replace(registration, last_activity_at=context.now, version=registration.version + 1)
     account.registrations[after.id] = after
+    for claim in account.of_registration(after.id):
+        if claim.flags.idle_warned_at is not None:
+            flags = replace(claim.flags, idle_warned_at=None, idle_release_at=None)
+            account.move(claim, "active_again", context.now, flags=flags)
     return after
 
 

@@ -5,11 +5,11 @@ Pure: the same account, plans and instant give the same steps.
 
 from datetime import datetime
 
-from dealreg_registration.domain.account import Account, Decided
+from dealreg_registration.domain.account import Account, Claim, Decided
 from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.decide import RULE_BOOK
 from dealreg_registration.domain.inputs import describe_standby
-from dealreg_registration.domain.plan import PlanBook, Standing
+from dealreg_registration.domain.plan import Plan, PlanBook, Standing
 from dealreg_registration.domain.promotion import describe_promotion, next_in_line
 
 
@@ -19,35 +19,46 @@ def after_end(
     """What follows when a line falls free at ``at``: promotion of standby, or its end; cases close."""
     plan = book.at(at)
     if plan is not None and plan.policy.standby == "promote":
-        _promote(account, book, standing, product_line, at)
+        protect_next(account, plan, standing, product_line, at)
     else:
-        for waiting in account.standby(product_line):
-            account.move(
-                waiting,
-                "standby_off",
-                at,
-                ("The protection before yours ended; this plan promotes no standby claims.",),
-                state="closed",
-            )
+        close_standby(account, product_line, at)
     close_settled(account, at)
 
 
-def _promote(
-    account: Account, book: PlanBook, standing: Standing, product_line: str, at: datetime
-) -> None:
-    """The oldest standby claim that is active and in territory under the plan then in force."""
-    plan = book.at(at)
-    if plan is None:
-        return
+def close_standby(account: Account, product_line: str, at: datetime) -> None:
+    """End the standby of a line, under a plan that promotes none."""
+    for waiting in account.standby(product_line):
+        account.move(
+            waiting,
+            "standby_off",
+            at,
+            ("The protection before yours ended; this plan promotes no standby claims.",),
+            state="closed",
+        )
+
+
+def protect_next(
+    account: Account,
+    plan: Plan,
+    standing: Standing,
+    product_line: str,
+    at: datetime,
+    *,
+    confirmed: str | None = None,
+) -> Claim | None:
+    """Protect who is next in line, or the one claim that ``confirmed`` its offer.
+
+    Returns the claim; None if nobody can be.
+    """
     witnessed = standing.witnessed()
-    promotion = next_in_line(account, plan, witnessed, product_line, at)
+    promotion = next_in_line(account, plan, witnessed, product_line, at, only=confirmed)
     if promotion is None:
-        return
+        return None
     waiting, cover = promotion.claim, promotion.cover
-    inputs = describe_standby(product_line, account, at, witnessed.suspended)
-    account.move(
+    inputs = describe_standby(product_line, account, at, witnessed.suspended, confirmed=confirmed)
+    after = account.move(
         waiting,
-        "former_ended",
+        "former_ended" if confirmed is None else "offer_accepted",
         at,
         (promotion.sentence,),
         state="protected",
@@ -68,3 +79,4 @@ def _promote(
             describe_promotion(promotion, plan.number, RULE_BOOK),
         )
     )
+    return after

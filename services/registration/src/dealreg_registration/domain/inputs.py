@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from dealreg_registration.domain import facts
+from dealreg_registration.domain import facts, flags
 from dealreg_registration.domain.account import Account, Claim, Registration
 from dealreg_registration.domain.decide import Decision, LineDecision
 from dealreg_registration.domain.facts import Disagreement, Location
@@ -59,6 +59,8 @@ def describe_claim(claim: Claim) -> dict[str, Any]:
     }
     if claim.protected_until is not None:
         described["until"] = _instant(claim.protected_until)
+    if (set_ := flags.to_json(claim.flags)) is not None:
+        described["flags"] = set_
     return described
 
 
@@ -92,6 +94,10 @@ def describe(
     described = {"filing": describe_filing(filing), "lines": lines} | _describe_account(
         account, claims, now, suspended
     )
+    if filing.deal_type == "renewal":
+        described["incumbents"] = {
+            line: account.incumbents[line] for line in lines if line in account.incumbents
+        }
     if new_evidence:
         described["new_evidence"] = True
     if again:
@@ -102,11 +108,22 @@ def describe(
 
 
 def describe_standby(
-    product_line: str, account: Account, at: datetime, suspended: Iterable[str]
+    product_line: str,
+    account: Account,
+    at: datetime,
+    suspended: Iterable[str],
+    *,
+    confirmed: str | None = None,
 ) -> dict[str, Any]:
-    """What a promotion reads beside the plan: who waits for the line, in order of place."""
+    """What a promotion reads beside the plan: who waits for the line, in order of place.
+
+    ``confirmed`` is the claim that was offered the line and took it.
+    """
     waiting = account.standby(product_line)
-    return {"standby": product_line} | _describe_account(account, waiting, at, suspended)
+    described: dict[str, Any] = {"standby": product_line}
+    if confirmed is not None:
+        described["confirmed"] = confirmed
+    return described | _describe_account(account, waiting, at, suspended)
 
 
 def _describe_account(

@@ -63,6 +63,13 @@ class Policy:
     cooling_off_days: int = 0
     referral_names_target: bool = True
     owner_idle_days: int = 90
+    offer_days: int = 5
+    information_days: int = 5
+    extension_days: int = 30
+    expiring_days: tuple[int, ...] = (30, 14, 7)
+    activity_days: int | None = None
+    activity_notice_days: int = 7
+    renewal_incumbent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +193,16 @@ class PlanBook:
     def __init__(self, plans: Iterable[Plan]) -> None:
         self._plans = sorted(plans, key=lambda plan: (plan.in_force_from, plan.number))
         self._starts = [plan.in_force_from for plan in self._plans]
+        self._by_number = {plan.number: plan for plan in self._plans}
 
     @property
     def any_cooling_off(self) -> bool:
         """Whether any plan makes expired claims matter to later filings."""
         return any(plan.policy.cooling_off_days for plan in self._plans)
+
+    def numbered(self, number: int) -> Plan | None:
+        """The plan under which something was granted, whatever is in force now."""
+        return self._by_number.get(number)
 
     def at(self, instant: datetime) -> Plan | None:
         """The plan in force at an instant: of those that have begun, the one that began last."""

@@ -1,4 +1,8 @@
-"""Which standby claim is next when a line falls free. A decision too: pure, kept, and replayed."""
+"""Which standby claim is next when a line falls free. A decision too: pure, kept, and replayed.
+
+One that is skipped keeps its place: its partner is not active or not in territory just now, information
+is wanted of it, or it let this very vacancy pass.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,13 +25,29 @@ class Promotion:
 
 
 def next_in_line(
-    account: Account, plan: Plan, standing: Standing, product_line: str, at: datetime
+    account: Account,
+    plan: Plan,
+    standing: Standing,
+    product_line: str,
+    at: datetime,
+    *,
+    vacancy: datetime | None = None,
+    only: str | None = None,
 ) -> Promotion | None:
-    """The oldest standby claim that is active and in territory under the plan then in force."""
+    """The oldest standby claim that is active and in territory under the plan then in force.
+
+    ``vacancy`` names a line that was lost: who let it pass is skipped. ``only`` asks for one claim.
+    """
     named = plan.named(account.keys, account.parent_keys)
     for waiting in account.standby(product_line):
         partner = plan.partners.get(waiting.partner_id)
         registration = account.registrations[waiting.registration_id]
+        if only is not None and waiting.id != only:
+            continue
+        if waiting.flags.information_due is not None:
+            continue
+        if vacancy is not None and waiting.flags.passed == vacancy:
+            continue
         if partner is None or not standing.active(partner.id, at):
             continue
         target = target_for(
@@ -44,8 +64,13 @@ def next_in_line(
             start,
             end,
             mine,
-            "The earlier protection ended and yours was next: you are protected for "
-            f"{partner.protection_days} days, until {end:%Y-%m-%d %H:%M} UTC.",
+            (
+                "The earlier protection ended and yours was next"
+                if only is None
+                else "You confirmed that you take this deal over"
+            )
+            + f": you are protected for {partner.protection_days} days, "
+            f"until {end:%Y-%m-%d %H:%M} UTC.",
         )
     return None
 

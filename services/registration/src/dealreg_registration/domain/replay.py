@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from dealreg_registration.domain import facts
+from dealreg_registration.domain import facts, flags
 from dealreg_registration.domain.account import Account, Claim, Registration
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import RULE_BOOK, decide
@@ -33,7 +33,9 @@ def replay(inputs: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     )
     account = _account(inputs, plan, now)
     if "standby" in inputs:
-        promotion = next_in_line(account, plan, standing, inputs["standby"], now)
+        promotion = next_in_line(
+            account, plan, standing, inputs["standby"], now, only=inputs.get("confirmed")
+        )
         if promotion is None:
             raise NotReplayable("nobody on standby could be promoted")
         return describe_promotion(promotion, plan.number, RULE_BOOK)
@@ -50,6 +52,7 @@ def replay(inputs: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
         deal_type=filed["deal_type"],
     )
     account.registrations.setdefault(filing.id, filing)
+    account.incumbents = dict(inputs.get("incumbents", {}))
     decision = decide(
         filing,
         inputs["lines"],
@@ -84,6 +87,7 @@ def _account(inputs: Mapping[str, Any], plan: Plan, now: datetime) -> Account:
             decided_at=now,
             plan_number=plan.number,
             protected_until=datetime.fromisoformat(item["until"]) if "until" in item else None,
+            flags=flags.from_json(item.get("flags")),
         )
         account.claims[claim.id] = claim
         deal = registrations[claim.registration_id]

@@ -8,10 +8,20 @@ from datetime import datetime
 
 from dealreg_registration.domain.account import Account
 from dealreg_registration.domain.due import Provider, Timeline, first_due
+from dealreg_registration.domain.information import information_overdue
+from dealreg_registration.domain.offers import offers_over
 from dealreg_registration.domain.plan import PlanBook, Standing
+from dealreg_registration.domain.reminders import expiring, idle
 from dealreg_registration.domain.term import releases, terms_over
 
-PROVIDERS: tuple[Provider, ...] = (terms_over, releases)
+PROVIDERS: tuple[Provider, ...] = (
+    terms_over,
+    releases,
+    offers_over,
+    information_overdue,
+    idle,
+    expiring,
+)
 """Everything that time alone does to an account."""
 
 
