@@ -41,7 +41,9 @@ def make_database(
     settings: RegistrationSettings, now: Callable[[], datetime] = utc_now
 ) -> Database:
     """Registration's database. Connects to nothing yet."""
-    return Database(settings.database_url(NAME), now=now, pool_size=settings.database_pool)
+    return Database(
+        settings.database_url(NAME), now=now, pool_size=settings.database_pool, by_index=True
+    )
 
 
 def make_outbox(settings: RegistrationSettings) -> Outbox:

@@ -12,19 +12,24 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from dealreg_registration.compiling import compile_plan
 from dealreg_registration.domain.plan import Plan, PlanBook, Standing, StatusPeriod
 from dealreg_registration.domains import registrable_domain
 from dealreg_registration.tables_programme import partner_status, plan, programme_state
 from dealreg_shared.contracts.plan_document import PlanDocument
-from dealreg_shared.db import Database, app_now
+from dealreg_shared.db import Database, UtcDateTime, app_now
 
 T = TypeVar("T")
 
 REFRESH_LIMIT = 5
 """How often one read may find a newer programme before it gives up."""
+
+
+# The clock stands outside, so that it is read after the lock was got and not while waiting for it.
+_HELD = select(programme_state.c.version).with_for_update(read=True).cte("held")
+_HOLD = select(_HELD.c.version, func.app_now(type_=UtcDateTime()).label("now"))
 
 
 class ProgrammeStale(Exception):
@@ -45,16 +50,19 @@ class Programme:
         self._kept = _Kept(None, PlanBook(()), Standing())
         self._refreshing = asyncio.Lock()
 
-    def current(self, conn: Connection, *, hold: bool = False) -> tuple[PlanBook, Standing]:
-        """Plans and standing as this transaction sees them. Raises ``ProgrammeStale``.
+    def current(self, conn: Connection) -> tuple[PlanBook, Standing]:
+        """Plans and standing as this transaction sees them. Raises ``ProgrammeStale``."""
+        return self._of(conn.execute(select(programme_state.c.version)).scalar_one_or_none())
 
-        ``hold`` keeps publications waiting until the transaction ends, so that what it decides after
-        its clock was read is decided under the plan then in force.
-        """
-        query = select(programme_state.c.version)
-        version = conn.execute(
-            query.with_for_update(read=True) if hold else query
-        ).scalar_one_or_none()
+    def held(self, conn: Connection) -> tuple[PlanBook, Standing, datetime]:
+        """The same and then the clock, with publications kept waiting until the transaction ends, so
+        that what it decides is decided under the plan then in force."""
+        row = conn.execute(_HOLD).first()
+        if row is None:
+            return *self._of(None), app_now(conn)
+        return *self._of(row.version), row.now
+
+    def _of(self, version: int | None) -> tuple[PlanBook, Standing]:
         kept = self._kept
         if version != kept.version:
             raise ProgrammeStale

@@ -4,13 +4,14 @@ Every command on an account goes through here, one or hundreds in a batch: find 
 in sorted order, read the clock and the plan after the locks, settle and run each command in memory,
 write everything in a few statements, commit once, answer everyone. What arrives while a batch commits
 is the next batch (group commit); a batch of one is the same path, so there is one path to prove.
+On PostgreSQL a second batch may start meanwhile, on other accounts: one waits for the database while
+the other is decided.
 
 A batch that fails in the database is run again one by one, so that a bad command fails alone.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,8 +39,9 @@ from dealreg_registration.finding import (
 from dealreg_registration.journal import audit_rows
 from dealreg_registration.metadata import metadata
 from dealreg_registration.programme import Programme, ProgrammeStale
+from dealreg_registration.waiting import Waiting, next_batch, waiting_for
 from dealreg_shared.contracts.catalogue import REGISTRATION
-from dealreg_shared.db import Database, app_now
+from dealreg_shared.db import Database
 from dealreg_shared.outbox import Outbox, Outgoing
 from dealreg_shared.telemetry import metrics
 from dealreg_shared.web import idempotency
@@ -52,14 +54,13 @@ REFUSED = metrics.counter(
     "Transactions that the database refused. The locks keep this at 0 unless a command itself is bad.",
 )
 
-BATCH_LIMIT = 128
 RACE_LIMIT = 8
 
+IN_FLIGHT = {"sqlite": 1, "postgresql": 2}
+"""Batches at once. SQLite has one writer."""
 
-@dataclass(slots=True)
-class _Waiting:
-    command: Command
-    answer: asyncio.Future[Answer]
+WORTH_A_BATCH = 8
+"""Commands that must wait before another batch starts beside one: a batch has costs of its own."""
 
 
 class AccountWriter:
@@ -79,19 +80,20 @@ class AccountWriter:
         self.programme = programme
         self._audit = audit
         self._committed = committed
-        self._waiting: list[_Waiting] = []
-        self._runner: asyncio.Task[None] | None = None
+        self._waiting: list[Waiting] = []
+        self._in_flight: dict[asyncio.Task[None], Sequence[Waiting]] = {}
+        self._most = IN_FLIGHT[database.dialect]
+        self._starting = False
 
     async def submit(self, command: Command) -> Answer:
         """Run a command and wait for its commit. Raises what the command or the database raised.
 
         The command is carried out even if the caller goes away meanwhile.
         """
-        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
+        waiting = waiting_for(command)
         self._waiting.append(waiting)
-        if self._runner is None:
-            self._runner = asyncio.create_task(self._run(), name="account-writer")
-        return await asyncio.shield(waiting.answer)
+        self._wake()
+        return await waiting.answer
 
     async def submit_all(self, commands: Sequence[Command]) -> list[Answer]:
         """Submit together, so that they share batches."""
@@ -99,19 +101,36 @@ class AccountWriter:
 
     async def finish(self) -> None:
         """Wait until everything submitted is committed and answered."""
-        while self._runner is not None:
-            await self._runner
+        while self._in_flight or self._waiting:
+            if self._in_flight:
+                await asyncio.wait(self._in_flight)
+            else:
+                await asyncio.sleep(0)
 
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                batch = _next_batch(self._waiting)
-                del self._waiting[: len(batch)]
-                await self._write(batch)
-        finally:
-            self._runner = None
+    def _wake(self) -> None:
+        """Start a batch soon, of what is submitted by then, unless enough are in flight."""
+        count = len(self._in_flight)
+        if not self._starting and (
+            (count < self._most and len(self._waiting) >= WORTH_A_BATCH)
+            or (count == 0 and self._waiting)
+        ):
+            self._starting = True
+            asyncio.get_running_loop().call_soon(self._start)
 
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
+    def _start(self) -> None:
+        self._starting = False
+        busy = {mark for batch in self._in_flight.values() for it in batch for mark in it.marks}
+        batch, self._waiting = next_batch(self._waiting, busy)
+        if batch:
+            task = asyncio.create_task(self._write(batch), name="account-writer")
+            self._in_flight[task] = batch
+            task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        del self._in_flight[task]
+        self._wake()
+
+    async def _write(self, batch: Sequence[Waiting]) -> None:
         try:
             answers = await self._commit([waiting.command for waiting in batch])
         except Exception as error:  # whatever it is, each caller is told of its own command's fault
@@ -165,8 +184,7 @@ class AccountWriter:
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
         targets, resolutions, made = find_accounts(conn, commands)
         rows = store.lock_accounts(conn, to_lock(commands, targets, resolutions) - made)
-        book, standing = self.programme.current(conn, hold=True)
-        now = app_now(conn)
+        book, standing, now = self.programme.held(conn)
         if (plan := book.at(now)) is None:
             raise NoPlanInForce("No plan is in force yet; publish one first.")
         cases = {c.target.conflict_id for c in commands if c.target.conflict_id is not None}
@@ -317,18 +335,3 @@ class _Batch:
             )
             self.audit += audit_rows(account.journal[start:settled], SYSTEM)
             self.audit += audit_rows(account.journal[settled:], command.actor)
-
-
-def _next_batch(waiting: Sequence[_Waiting]) -> list[_Waiting]:
-    """What comes next, in order of arrival. Stops before a repeated idempotency key: the repetition is
-    answered from what the first has stored."""
-    batch: list[_Waiting] = []
-    seen: set[tuple[str, str]] = set()
-    for item in waiting[:BATCH_LIMIT]:
-        key = item.command.idempotency
-        if key is not None:
-            if (key.scope, key.key) in seen:
-                break
-            seen.add((key.scope, key.key))
-        batch.append(item)
-    return batch

@@ -1,7 +1,8 @@
 """Many rows of several tables in as few statements as the database allows.
 
-On PostgreSQL one statement, whatever the number of tables and rows: each column travels as an array, so
-its text is the same every time and is prepared once. On SQLite one prepared statement for each table.
+On PostgreSQL one statement, whatever the number of tables and rows: the rows of a table travel as one
+JSON text, so the statement's text is the same every time and is prepared once (arrays for each column
+would do as well, but asyncpg looks at every element). On SQLite few prepared statements for each table.
 Round trips and the building of statements cost more than the work itself here (see benchmarks/).
 """
 
@@ -12,6 +13,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -27,19 +29,26 @@ class _Insert:
     """How to insert rows with certain columns: their names, types, and how values are converted."""
 
     into: str
+    quoted: tuple[str, ...]
     columns: tuple[str, ...]
     types: tuple[str, ...]
     converters: tuple[Callable[[Any], Any] | None, ...]
 
     def values(self, rows: Sequence[Row]) -> list[list[Any]]:
-        """One list for each column. Raises KeyError or ValueError if the rows' columns differ."""
+        """Each row's values. Raises KeyError or ValueError if the rows' columns differ."""
         width = len(self.columns)
         if any(len(row) != width for row in rows):
             raise ValueError(f"rows for {self.into} with different columns in one insert")
+        pairs = list(zip(self.columns, self.converters, strict=True))
         return [
-            [row[name] for row in rows] if convert is None else [convert(row[name]) for row in rows]
-            for name, convert in zip(self.columns, self.converters, strict=True)
+            [row[name] if convert is None else convert(row[name]) for name, convert in pairs]
+            for row in rows
         ]
+
+    def document(self, rows: Sequence[Row]) -> str:
+        """The rows as one JSON text. Raises as ``values`` does, and TypeError for what JSON lacks."""
+        objects = [dict(zip(self.columns, row, strict=True)) for row in self.values(rows)]
+        return orjson.dumps(objects, default=_bytes).decode()
 
 
 def insert_rows(conn: Connection, batch: Sequence[tuple[Table, Sequence[Row]]]) -> None:
@@ -52,13 +61,13 @@ def insert_rows(conn: Connection, batch: Sequence[tuple[Table, Sequence[Row]]]) 
         return
     inserts = [_insert(conn.dialect, table, tuple(rows[0])) for table, rows in filled]
     if conn.dialect.name == "postgresql":
-        parameters: list[list[Any]] = []
-        for insert, (_, rows) in zip(inserts, filled, strict=True):
-            parameters += insert.values(rows)
-        conn.exec_driver_sql(_one_statement(tuple(inserts)), tuple(parameters))
+        documents = tuple(
+            insert.document(rows) for insert, (_, rows) in zip(inserts, filled, strict=True)
+        )
+        conn.exec_driver_sql(_one_statement(tuple(inserts)), documents)
         return
     for insert, (_, rows) in zip(inserts, filled, strict=True):
-        values = list(zip(*insert.values(rows), strict=True))
+        values = insert.values(rows)
         start = 0
         for size in _CHUNKS:
             while len(values) - start >= size:
@@ -67,12 +76,21 @@ def insert_rows(conn: Connection, batch: Sequence[tuple[Table, Sequence[Row]]]) 
                 start += size
 
 
+def _bytes(value: Any) -> str:
+    """PostgreSQL's own spelling of bytes as text. Raises TypeError for anything else JSON has not."""
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError(f"a {type(value).__name__} cannot travel as JSON")
+
+
 @lru_cache(maxsize=256)
 def _insert(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> _Insert:
     types = [table.c[name].type for name in columns]
     quote = dialect.identifier_preparer.quote
+    quoted = tuple(map(quote, columns))
     return _Insert(
-        into=f"{quote(table.name)} ({', '.join(quote(name) for name in columns)})",
+        into=f"{quote(table.name)} ({', '.join(quoted)})",
+        quoted=quoted,
         columns=columns,
         # Without the length: a cast to varchar(64) would cut a text off in silence.
         types=tuple(re.sub(r"\(\d+\)", "", kind.compile(dialect)) for kind in types),
@@ -100,14 +118,15 @@ def _of_many(insert: _Insert, size: int) -> str:
 @lru_cache(maxsize=256)
 def _one_statement(inserts: tuple[_Insert, ...]) -> str:
     """The inserts as one statement: PostgreSQL runs all, and looks at foreign keys at its end."""
-    parts: list[str] = []
-    count = 0
-    for insert in inserts:
-        arrays = []
-        for kind in insert.types:
-            count += 1
-            arrays.append(f"${count}::{kind}[]")
-        parts.append(f"INSERT INTO {insert.into} SELECT * FROM unnest({', '.join(arrays)})")
+    parts = []
+    for number, insert in enumerate(inserts, start=1):
+        columns = ", ".join(
+            f"{name} {kind}" for name, kind in zip(insert.quoted, insert.types, strict=True)
+        )
+        parts.append(
+            f"INSERT INTO {insert.into} "
+            f"SELECT * FROM json_to_recordset(${number}::json) AS line ({columns})"
+        )
     *first, last = parts
     if not first:
         return last

@@ -61,8 +61,16 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, now: Callable[[], datetime] = utc_now, pool_size: int = 5
+        self,
+        url: str,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        pool_size: int = 5,
+        by_index: bool = False,
     ) -> None:
+        """``by_index`` is for look-ups alone: PostgreSQL then never reads a whole table where an index
+        serves. It keeps the plan of a prepared statement, and one made while a table was small would
+        read all of it for every look-up until the table is next analysed."""
         self.url: URL = make_url(url)
         self.dialect = self.url.get_backend_name()
         self._async: AsyncEngine | None = None
@@ -78,7 +86,11 @@ class Database:
                 max_overflow=0,
                 pool_pre_ping=False,
                 pool_reset_on_return="rollback",
-                connect_args={"server_settings": POSTGRES_LIMITS, "timeout": 10},
+                connect_args={
+                    "server_settings": POSTGRES_LIMITS
+                    | {"enable_seqscan": "off" if by_index else "on"},
+                    "timeout": 10,
+                },
             )
         else:
             raise ValueError(
