@@ -15,7 +15,8 @@ ASKING = frozenset({"ladder", "reminder"})
 MOST_AWARDS = 4
 """Claims that can be awarded by a link each; where there are more, the API is the better place."""
 
-LIVE = frozenset({"protected", "extended", "contested"})
+HOLDING = frozenset({"protected", "extended"})
+LIVE = HOLDING | {"contested"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def _rulings(facts: Mapping[str, Any]) -> list[Offer]:
     live = [claim for claim in facts["claims"] if claim.get("claim_id") and claim["state"] in LIVE]
     if len(live) < 2:
         return []
-    first, *others = live
+    first = next((claim for claim in live if claim["state"] in HOLDING), live[0])
+    others = [claim for claim in live if claim is not first]
     return [
         Offer("decide", "uphold_first", (), first["partner"], first["line"]),
         *(
