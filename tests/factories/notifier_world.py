@@ -131,6 +131,10 @@ class World:
         self.clock.to(offset)
         await self.settle()
 
+    def until(self, instant: str) -> timedelta:
+        """From the start to an instant that an answer names."""
+        return datetime.fromisoformat(instant) - START
+
     async def events(self) -> list[Event[Any]]:
         """Everything that notifier has published, from the beginning."""
         async with self.bus.subscribe(f"test-{new_event_id()}", [ESCALATION]) as subscription:

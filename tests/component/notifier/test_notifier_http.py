@@ -187,6 +187,12 @@ async def test_its_openapi_document_names_every_path(world: World) -> None:
         "/v1/notifications/{notification_id}/read",
         "/v1/preferences",
         "/v1/preferences/choices",
+        "/v1/webhooks",
+        "/v1/webhooks/{endpoint_id}",
+        "/v1/webhooks/{endpoint_id}/deliveries",
+        "/v1/webhooks/{endpoint_id}/replay",
+        "/v1/webhooks/{endpoint_id}/rotate",
+        "/v1/webhooks/{endpoint_id}/test",
     ]
 
 

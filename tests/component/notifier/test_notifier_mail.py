@@ -12,6 +12,7 @@ import pytest
 from dealreg_notifier.channels import registry
 from dealreg_notifier.channels.email import EmailChannel
 from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome, Refused
+from dealreg_notifier.domain.retries import PAUSES, Schedule
 from dealreg_notifier.tables import metadata
 from dealreg_shared.contracts.people import PersonUpdated
 from tests.factories import notifier as make
@@ -285,7 +286,7 @@ async def test_a_channel_that_breaks_down_holds_up_nobody(
         async def send(self, outbound: Outbound) -> Outcome:
             raise RuntimeError("a fault of the channel's own")
 
-    builders = (*registry.BUILDERS, lambda _settings: Broken())
+    builders = (*registry.BUILDERS, lambda _settings, _outbound: Broken())
     monkeypatch.setattr(registry, "BUILDERS", builders)
     async with stage.world(tmp_path, **stage.mail_settings(mail)) as world:
         await world.others.people()
@@ -377,6 +378,8 @@ class PinBoard:
     name = "pinboard"
     gathers = True
     private = False
+    places = False
+    schedule = Schedule(PAUSES, 10)
 
     def __init__(self) -> None:
         self.pinned: list[Outbound] = []
@@ -397,7 +400,7 @@ async def test_a_further_channel_needs_its_own_code_and_an_entry(
     tmp_path: Path, mail: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = PinBoard()
-    builders = (*registry.BUILDERS, lambda _settings: board)
+    builders = (*registry.BUILDERS, lambda _settings, _outbound: board)
     monkeypatch.setattr(registry, "BUILDERS", builders)
     async with stage.world(tmp_path, **stage.mail_settings(mail)) as world:
         await world.others.people()

@@ -154,7 +154,7 @@ async def test_what_cannot_be_chosen_is_refused_by_field_and_rule(
 async def test_the_choices_are_listed(world: World) -> None:
     acme = await key(world, "partner", partner_id="acme")
     choices = (await world.http.get(f"{PLACE}/choices", headers=acme)).json()
-    assert choices["channels"] == ["email"]
+    assert choices["channels"] == ["email", "slack", "teams", "webhook"]
     assert "en" in choices["languages"]
     assert "ladder" in choices["groups"]["escalation"]
     kinds = {kind for listed in choices["groups"].values() for kind in listed}

@@ -5,10 +5,13 @@ import pytest
 from dealreg_notifier.channels.registry import channels
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_shared.config import ConfigurationError, load
+from dealreg_shared.outbound import OutboundClient
+
+POSTED = ["slack", "teams", "webhook"]
 
 
 def test_without_a_mail_server_there_is_no_mail() -> None:
-    assert channels(load(NotifierSettings)) == {}
+    assert sorted(channels(load(NotifierSettings), OutboundClient())) == POSTED
 
 
 def test_a_mail_server_and_a_sender_are_a_channel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +20,7 @@ def test_a_mail_server_and_a_sender_are_a_channel(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DEALREG_NOTIFIER_SMTP_USER", "desk")
     monkeypatch.setenv("DEALREG_NOTIFIER_SMTP_PASSWORD", "hush")
     settings = load(NotifierSettings)
-    assert list(channels(settings)) == ["email"]
+    assert sorted(channels(settings, OutboundClient())) == sorted(["email", *POSTED])
     assert "hush" not in repr(settings)
 
 

@@ -98,6 +98,13 @@ FACTS: dict[str, dict[str, Any]] = {
             {"line": "Platform", "outcome": "protected", "reasons": [EVIL], "protected_until": AT}
         ],
     },
+    "endpoint_off": {
+        "endpoint_id": "whk_1",
+        "endpoint_kind": "slack",
+        "description": EVIL,
+        "reason": "HTTP 410: the endpoint is gone",
+        "at": AT,
+    },
     "ladder": LADDER,
     "named_account": {
         **CASE,

@@ -1,6 +1,7 @@
 """The composition root: settings, bus and clock in, a ``Service`` out. Nothing is made elsewhere."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
@@ -9,7 +10,14 @@ from sqlalchemy import text
 
 from dealreg_notifier import tables
 from dealreg_notifier.api import deliveries as deliveries_api
-from dealreg_notifier.api import errors, escalations, link_keys, notifications, preferences
+from dealreg_notifier.api import (
+    errors,
+    escalations,
+    link_keys,
+    notifications,
+    preferences,
+    webhooks,
+)
 from dealreg_notifier.channels.registry import channels
 from dealreg_notifier.consumers import consumers
 from dealreg_notifier.handlers.deliver import Postman
@@ -24,6 +32,7 @@ from dealreg_shared.bus.port import Bus
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate
+from dealreg_shared.outbound import OutboundClient
 from dealreg_shared.outbox import Outbox, Relay
 from dealreg_shared.runtime import Service
 from dealreg_shared.web.app import new_app
@@ -38,20 +47,33 @@ def make_database(settings: NotifierSettings, now: Callable[[], datetime] = utc_
     return Database(settings.database_url(NAME), now=now, pool_size=settings.database_pool)
 
 
-def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) -> Service:
-    """The whole service. ``now`` is its business clock on SQLite; access keys expire in real time."""
+def build(
+    settings: NotifierSettings,
+    *,
+    bus: Bus,
+    now: Callable[[], datetime],
+    outbound: OutboundClient | None = None,
+) -> Service:
+    """The whole service. ``now`` is its business clock on SQLite; access keys expire in real time.
+
+    ``outbound``: another way out for posts to endpoints than the settings' own.
+    """
     database = make_database(settings, now)
     wording = Wording(settings.notifier_language)
     outbox = Outbox(tables.outbox, SOURCE, settings.programme)
     keyring = Keyring(outbox, settings.link_key())
-    desk = Desk(wording=wording, channels=channels(settings), outbox=outbox)
+    client = outbound or OutboundClient(
+        loopback=settings.notifier_outbound_loopback,
+        ca_file=settings.notifier_outbound_ca_file,
+        user_agent=f"Dealreg/{version('dealreg-notifier')}",
+        seconds=settings.notifier_outbound_seconds,
+    )
+    desk = Desk(wording=wording, channels=channels(settings, client), outbox=outbox)
     postman = Postman(
         database=database,
-        channels=desk.channels,
-        wording=wording,
-        outbox=outbox,
+        desk=desk,
+        channels={name: each for name, each in desk.channels.items() if not each.places},
         lease=timedelta(seconds=settings.notifier_lease_seconds),
-        attempts=settings.notifier_delivery_attempts,
         workers=settings.notifier_delivery_workers,
         storm_limit=settings.notifier_storm_limit,
         links=LinkMaker(
@@ -60,6 +82,14 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
         ),
         keyring=keyring,
     )
+    postmen = {
+        "deliveries": postman,
+        **{
+            name: replace(postman, channels={name: each})
+            for name, each in desk.channels.items()
+            if each.places
+        },
+    }
 
     async def migrated() -> None:
         await migrate(database, PACKAGE)
@@ -67,9 +97,6 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
     async def key_ready() -> None:
         """There is a key to sign with before the first message leaves."""
         await database.write(lambda conn: keyring.ensure(conn, app_now(conn)))
-
-    async def nothing() -> None:
-        """Notifier has no connections of its own to close."""
 
     return Service(
         name=NAME,
@@ -80,10 +107,10 @@ def build(settings: NotifierSettings, *, bus: Bus, now: Callable[[], datetime]) 
             *consumers(database, bus, desk),
             Relay(database, tables.outbox, bus, f"{NAME}-relay"),
         ],
-        ticks=ticks(database, desk, postman, timedelta(seconds=settings.notifier_tick_seconds)),
+        ticks=ticks(database, desk, postmen, timedelta(seconds=settings.notifier_tick_seconds)),
         start=key_ready,
-        stop=nothing,
-        extras={"postman": postman, "desk": desk, "keyring": keyring},
+        stop=client.close,
+        extras={"postman": postman, "postmen": postmen, "desk": desk, "keyring": keyring},
     )
 
 
@@ -109,4 +136,7 @@ def _app(settings: NotifierSettings, database: Database, bus: Bus, desk: Desk) -
     app.include_router(preferences.router(database, authenticator, desk))
     app.include_router(escalations.router(database, authenticator))
     app.include_router(deliveries_api.router(database, authenticator))
+    app.include_router(
+        webhooks.router(database, authenticator, desk, loopback=settings.notifier_outbound_loopback)
+    )
     return app

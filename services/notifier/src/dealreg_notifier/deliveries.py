@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, literal, or_, select, update
 
-from dealreg_notifier import storms, tables
-from dealreg_notifier.channels.port import Channel
+from dealreg_notifier import endpoints, storms, tables
+from dealreg_notifier.channels.port import Channel, Place
 from dealreg_notifier.domain.errors import NoSuchDelivery, NotDead
 from dealreg_shared.db import UtcDateTime
 
@@ -34,6 +34,8 @@ class Claimed:
     """A delivery that this process may send until its lease ends. Address fields may be unknown.
 
     ``others`` are the further notices in its message, in the order in which they were written.
+    ``addressee`` is whom the notice is for; ``person_id`` who gets this delivery of it, a person or an
+    endpoint. ``place``: where an endpoint is.
     """
 
     delivery_id: str
@@ -51,7 +53,11 @@ class Claimed:
     created_at: datetime
     correlation_id: str
     digest_at: datetime | None
+    addressee: str
+    subject: str
+    text: str
     others: tuple[Carried, ...] = ()
+    place: Place | None = None
 
 
 def claim(
@@ -124,6 +130,9 @@ def _take(
             notice.c.title,
             notice.c.created_at,
             notice.c.correlation_id,
+            notice.c.recipient.label("addressee"),
+            notice.c.subject,
+            notice.c.text,
         )
         .select_from(
             table.join(notice)
@@ -133,9 +142,19 @@ def _take(
         .where(table.c.delivery_id.in_(delivery_ids))
     )
     others = _carried(conn, delivery_ids)
+    claimed = rows.mappings().all()
+    places = endpoints.places(
+        conn,
+        [row["person_id"] for row in claimed if row["person_id"].startswith(endpoints.PREFIX)],
+        now,
+    )
     by_id = {
-        row.delivery_id: Claimed(**row._mapping, others=tuple(others.get(row.delivery_id, ())))
-        for row in rows
+        row["delivery_id"]: Claimed(
+            **row,
+            others=tuple(others.get(row["delivery_id"], ())),
+            place=places.get(row["person_id"]),
+        )
+        for row in claimed
     }
     return [by_id[delivery_id] for delivery_id in delivery_ids]
 
@@ -194,6 +213,22 @@ def record(
     return bool(changed)
 
 
+def hold_back(conn: Connection, endpoint_id: str, until: datetime, but: str) -> None:
+    """Nothing else (``but`` this) is sent to a place that just failed, so that it is not knocked at in
+    vain."""
+    table = tables.delivery
+    conn.execute(
+        update(table)
+        .where(
+            table.c.recipient == endpoint_id,
+            table.c.state == "pending",
+            table.c.due_at < until,
+            table.c.delivery_id != but,
+        )
+        .values(due_at=until)
+    )
+
+
 def cancel_for(conn: Connection, person_id: str, reason: str, now: datetime) -> None:
     """Nothing more is sent to this person, and no server's words about the address are kept."""
     table = tables.delivery
@@ -203,6 +238,27 @@ def cancel_for(conn: Connection, person_id: str, reason: str, now: datetime) -> 
         .values(state="cancelled", ended_at=now)
     )
     conn.execute(update(table).where(table.c.recipient == person_id).values(error=reason))
+
+
+REVIVED = timedelta(days=7)
+"""How old a refused notice may be to go to a new address."""
+
+
+def revive(conn: Connection, person_id: str, channel: str, now: datetime) -> None:
+    """The person has another address: what was put aside lately is sent to it."""
+    table = tables.delivery
+    found = conn.execute(
+        select(table.c.delivery_id).where(
+            table.c.recipient == person_id,
+            table.c.channel == channel,
+            table.c.state == "dead",
+            table.c.carried_by.is_(None),
+            table.c.created_at > now - REVIVED,
+        )
+    )
+    ids = list(found.scalars())
+    if ids:
+        replay(conn, ids, now)
 
 
 def dead(conn: Connection) -> Sequence[RowMapping]:

@@ -45,7 +45,7 @@ class LinkMaker:
     ) -> str:
         link = Link(
             link_id=new_id("lnk"),
-            person_id=item.person_id,
+            person_id=item.person_id if item.place is None else item.addressee,
             conflict_id=item.facts["conflict_id"],
             action=offer.action,
             issued_at=now,

@@ -12,10 +12,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import directory, tables, wishes
+from dealreg_notifier import directory, endpoints, tables, wishes
 from dealreg_notifier.channels.port import Channel
 from dealreg_notifier.directory import Reachable
-from dealreg_notifier.domain.preferences import DEFAULT, NOT, Preferences, group_of, sendings
+from dealreg_notifier.domain.preferences import (
+    DEFAULT,
+    NOT,
+    NOW,
+    Preferences,
+    Sending,
+    group_of,
+    sendings,
+)
 from dealreg_notifier.wording import Wording
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox
@@ -67,6 +75,8 @@ class Desk:
         preferences = wishes.read(
             conn, {contact.person_id for found in contacts.values() for contact in found}
         )
+        wanting = endpoints.wanting(conn, {draft.recipient for draft in drafts})
+        posted: set[tuple[str, str, str]] = set()
         notifications: list[dict[str, Any]] = []
         deliveries: list[dict[str, Any]] = []
         for draft in drafts:
@@ -87,9 +97,23 @@ class Desk:
                     "created_at": now,
                 }
             )
+            places = [
+                place for place in wanting.get(draft.recipient, ()) if place.wants(draft.kind)
+            ]
+            people = {contact.person_id for contact in contacts.get(draft.recipient, ())}
             for contact in contacts.get(draft.recipient, ()):
                 wished = preferences.get(contact.person_id, DEFAULT)
-                deliveries += self._intents(notification_id, draft.kind, contact, wished, now)
+                own = [place for place in places if place.owner == contact.person_id]
+                deliveries += self._intents(notification_id, draft.kind, contact, own, wished, now)
+            for place in places:
+                told = (place.endpoint_id, draft.kind, draft.cause)
+                if place.owner not in people and told not in posted:
+                    posted.add(told)
+                    deliveries.append(
+                        _intent(
+                            notification_id, draft.kind, place.kind, place.endpoint_id, NOW, now
+                        )
+                    )
             _WRITTEN.labels(draft.kind).inc()
         conn.execute(tables.notification.insert(), notifications)
         if deliveries:
@@ -100,32 +124,29 @@ class Desk:
         notification_id: str,
         kind: str,
         contact: Reachable,
+        own: Sequence[endpoints.Wanting],
         wished: Preferences,
         now: datetime,
     ) -> Iterator[dict[str, Any]]:
-        """One per channel that reaches the person and is wanted, due when the person wants it."""
+        """One per channel that reaches the person and is wanted, and per endpoint of the person's own on
+        a wanted channel; due when the person wants it."""
         reaching = [
             channel.name
             for channel in self.channels.values()
-            if contact.unseen or channel.reaches(contact.contact)
+            if (
+                any(place.kind == channel.name for place in own)
+                if channel.places
+                else contact.unseen or channel.reaches(contact.contact)
+            )
         ]
         for channel, sending in sendings(kind, wished, reaching, now).items():
             if sending == NOT:
                 continue
-            yield {
-                "delivery_id": new_id("dlv"),
-                "notification_id": notification_id,
-                "channel": channel,
-                "recipient": contact.person_id,
-                "kind_group": group_of(kind),
-                "digest_at": sending.at if sending.how == "digest" else None,
-                "state": "pending",
-                "attempt": 0,
-                "spent": 0,
-                "carries": 0,
-                "due_at": sending.at or now,
-                "created_at": now,
-            }
+            if not self.channels[channel].places:
+                yield _intent(notification_id, kind, channel, contact.person_id, sending, now)
+            for place in own:
+                if place.kind == channel:
+                    yield _intent(notification_id, kind, channel, place.endpoint_id, sending, now)
 
     def nobody(self, kind: str, subject: str, role: str) -> None:
         """Say that a notice had no reader, where an operator looks."""
@@ -133,3 +154,22 @@ class Desk:
         get_logger(__name__).warning(
             "nobody is known to be told", kind=kind, subject=subject, role=role
         )
+
+
+def _intent(
+    notification_id: str, kind: str, channel: str, recipient: str, sending: Sending, now: datetime
+) -> dict[str, Any]:
+    return {
+        "delivery_id": new_id("dlv"),
+        "notification_id": notification_id,
+        "channel": channel,
+        "recipient": recipient,
+        "kind_group": group_of(kind),
+        "digest_at": sending.at if sending.how == "digest" else None,
+        "state": "pending",
+        "attempt": 0,
+        "spent": 0,
+        "carries": 0,
+        "due_at": sending.at or now,
+        "created_at": now,
+    }

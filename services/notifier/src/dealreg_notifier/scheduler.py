@@ -1,6 +1,6 @@
 """What time alone makes due: deadlines, deliveries. The ticking is ``dealreg_shared.scheduler``."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -19,11 +19,14 @@ _OVERDUE = metrics.gauge(
 )
 
 
-def ticks(database: Database, desk: Desk, postman: Postman, every: timedelta) -> list[Tick]:
-    """Timers first, so that what they say leaves in the same round."""
+def ticks(
+    database: Database, desk: Desk, postmen: Mapping[str, Postman], every: timedelta
+) -> list[Tick]:
+    """Timers first, so that what they say leaves in the same round. Each postman by itself: a slow
+    endpoint holds up no mail."""
     return [
         Tick("notifier-timers", every, timers_due(database, desk)),
-        Tick("notifier-deliveries", every, postman.deliver_due),
+        *[Tick(f"notifier-{name}", every, each.deliver_due) for name, each in postmen.items()],
     ]
 
 

@@ -1,6 +1,7 @@
 """Notifier's settings: its database, how it delivers, and the mail server."""
 
 from email.utils import parseaddr
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -61,6 +62,21 @@ class NotifierSettings(SharedSettings):
         None,
         description="Private key that signs links: 32 bytes in base64url (`openssl rand -base64 32 | "
         "tr '+/' '-_' | tr -d =`). Without it one is made at the first start and kept in the database.",
+    )
+    notifier_outbound_seconds: float = Field(
+        15.0,
+        gt=0,
+        le=30,
+        description="Longest time for one post to an endpoint, from looking its name up to the end of "
+        "its answer, in seconds.",
+    )
+    notifier_outbound_ca_file: Path | None = Field(
+        None,
+        description="Certificates (PEM) that endpoints are trusted by besides the public ones.",
+    )
+    notifier_outbound_loopback: bool = Field(
+        False,
+        description="For development only: endpoints may be on this machine, also over plain HTTP.",
     )
     notifier_smtp_host: str | None = Field(
         None,

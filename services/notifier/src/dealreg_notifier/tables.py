@@ -278,3 +278,75 @@ Index(
     sqlite_where=signing_key.c.current,
     postgresql_where=signing_key.c.current,
 )
+
+endpoint = Table(
+    "endpoint",
+    metadata,
+    Column("endpoint_id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("owner", String(160), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("notices", JsonText, doc="Groups and kinds of notices; None: all."),
+    Column("private", Boolean, nullable=False, doc="Nobody but its owner, a person, reads there."),
+    Column("enabled", Boolean, nullable=False),
+    Column("off_reason", Text),
+    Column("off_at", UtcDateTime),
+    Column("failing_since", UtcDateTime, doc="The first failure after the last success."),
+    Column("created_by", String(64), nullable=False, doc="Id of the API key."),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+"""Where notices are posted: a webhook, or a channel of Slack or Teams. ``owner``: a recipient
+(``partner:<id>`` or a person's id), ``role:<role>``, or ``programme`` for all that staff are told. The
+``recipient`` of its deliveries is its id."""
+
+endpoint_secret = Table(
+    "endpoint_secret",
+    metadata,
+    Column("secret_id", String(64), primary_key=True),
+    Column(
+        "endpoint_id",
+        String(64),
+        ForeignKey(endpoint.c.endpoint_id, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("secret", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, doc="When it signs no longer; None: the newest."),
+)
+"""Secrets that sign webhooks; two live ones while one replaces the other. Kept as they are: signing
+needs them."""
+
+delivery_attempt = Table(
+    "delivery_attempt",
+    metadata,
+    Column("delivery_id", String(64), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("endpoint_id", String(64), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("status", Integer, doc="HTTP; None: no answer came."),
+    Column("milliseconds", Integer, nullable=False),
+    Column("sent_sha256", String(64), nullable=False),
+    Column("answer_sha256", String(64)),
+    Column("error", Text),
+    CheckConstraint("outcome IN ('delivered', 'retry', 'refused')", name="outcome"),
+)
+"""The delivery log of endpoints. No bodies."""
+Index(
+    "ix_delivery_attempt_endpoint",
+    delivery_attempt.c.endpoint_id,
+    delivery_attempt.c.at,
+    delivery_attempt.c.delivery_id,
+)
+
+bounce = Table(
+    "bounce",
+    metadata,
+    Column("person_id", String(128), primary_key=True),
+    Column("address_sha256", String(64), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+"""People whose mail address was refused for good. Holds until the address changes."""

@@ -75,6 +75,11 @@ class Wording:
         body = Markup(_block(self._html, kind, "body", facts))  # noqa: S704  (escaped by the template)
         return self._page(self._html, "mail.html.j2", facts, name, title, body, buttons)
 
+    def label(self, button: Button) -> str:
+        """What a button says."""
+        words: Any = self._text.globals["words"]
+        return str(words.offer(button.offer)).strip()
+
     def kinds(self) -> list[str]:
         """Every kind of notice that has a template."""
         return sorted(

@@ -34,8 +34,8 @@ class Target(NamedTuple):
 def checked_url(text: str, *, loopback: bool = False) -> Target:
     """The URL's parts, if it is ``https://name/...``. Raises ``UnusableUrl``.
 
-    ``loopback`` (development only) also takes plain HTTP and the literals 127.0.0.1, [::1] and the name
-    localhost.
+    ``loopback`` (development only) also takes this machine, as localhost, 127.0.0.1 or [::1], and there
+    plain HTTP.
     """
     if len(text) > MAX_URL:
         raise UnusableUrl(f"must have at most {MAX_URL} characters")
@@ -48,16 +48,17 @@ def checked_url(text: str, *, loopback: bool = False) -> Target:
         port = parts.port
     except ValueError:
         raise UnusableUrl("must be a URL such as https://hooks.example.com/dealreg") from None
-    if parts.scheme != "https" and not (loopback and parts.scheme == "http"):
+    host = parts.hostname or ""
+    here = loopback and _is_here(parts.netloc, host)
+    if parts.scheme != "https" and not (here and parts.scheme == "http"):
         raise UnusableUrl("must begin with https://")
     if "@" in parts.netloc:
         raise UnusableUrl("must not hold a user or password")
     if "#" in text:
         raise UnusableUrl("must not hold a fragment (#)")
-    host = parts.hostname or ""
     if parts.netloc.endswith(":") or port == 0:
         raise UnusableUrl("must name a port from 1 to 65535, or none")
-    if not (loopback and _is_here(parts.netloc, host)):
+    if not here:
         _check_name(parts.netloc, host)
     return Target(text, parts.scheme, host, port or (443 if parts.scheme == "https" else 80))
 

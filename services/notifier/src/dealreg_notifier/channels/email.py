@@ -18,13 +18,19 @@ from email.utils import format_datetime, formataddr, parseaddr
 import aiosmtplib
 
 from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome, Refused, Retry
+from dealreg_notifier.domain.retries import PAUSES, Schedule
 from dealreg_notifier.settings import NotifierSettings
+from dealreg_shared.outbound import OutboundClient
 
 NAME = "email"
 
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 _LINES = compat32.clone(linesep="\r\n", max_line_length=76)
+
+_BLOCK = re.compile(r"\s*5\.[2-7]\.\d")
+"""5.7.1 and its like, also in answer to a recipient: a policy, a full mailbox, a size. 5.1.x is the
+address."""
 
 _ADDRESS = re.compile(r"[^\s<>()\"',;:]+@[^\s<>()\"',;]+")
 
@@ -35,9 +41,11 @@ class EmailChannel:
     name = NAME
     gathers = True
     private = True
+    places = False
 
     def __init__(self, settings: NotifierSettings) -> None:
         self._settings = settings
+        self.schedule = Schedule(PAUSES, settings.notifier_delivery_attempts)
 
     def reaches(self, contact: Contact) -> bool:
         return bool(contact.email)
@@ -75,7 +83,7 @@ class SmtpSender:
             await smtp.sendmail(parseaddr(sender)[1], [address], compose(outbound, sender, address))
         except aiosmtplib.SMTPRecipientsRefused as error:
             await self._reset()
-            return _answered(error.recipients[0])
+            return _answered(error.recipients[0], of_address=True)
         except aiosmtplib.SMTPResponseException as error:
             await self._reset()
             return _answered(error)
@@ -128,7 +136,7 @@ class SmtpSender:
             await self.close()
 
 
-def from_settings(settings: NotifierSettings) -> EmailChannel | None:
+def from_settings(settings: NotifierSettings, _outbound: OutboundClient) -> EmailChannel | None:
     """The channel, when a mail server is named."""
     return None if settings.notifier_smtp_host is None else EmailChannel(settings)
 
@@ -174,8 +182,12 @@ def _header(text: str) -> str:
     return line if line.isascii() else Header(line, "utf-8", header_name="Subject").encode()
 
 
-def _answered(error: aiosmtplib.SMTPResponseException) -> Outcome:
+def _answered(error: aiosmtplib.SMTPResponseException, *, of_address: bool = False) -> Outcome:
+    """A bounce (5xx about the address) is told from a block (5xx about us or the message), and both from
+    what is to be retried. The enhanced status code of RFC 3463 decides where the server gives one."""
     detail = _ADDRESS.sub("<address>", str(error.message))[:500]
     if 500 <= error.code < 600:
+        if of_address and not _BLOCK.match(str(error.message)):
+            return Refused(f"SMTP {error.code}: the address is refused for good", detail, gone=True)
         return Refused(f"SMTP {error.code}: the mail server refused the message for good", detail)
     return Retry(f"SMTP {error.code}: the mail server asked to try again later", detail)

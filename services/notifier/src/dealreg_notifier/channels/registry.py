@@ -2,14 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from dealreg_notifier.channels import email
+from dealreg_notifier.channels import email, slack, teams, webhook
 from dealreg_notifier.channels.port import Channel
 from dealreg_notifier.settings import NotifierSettings
+from dealreg_shared.outbound import OutboundClient
 
-BUILDERS: Sequence[Callable[[NotifierSettings], Channel | None]] = (email.from_settings,)
+BUILDERS: Sequence[Callable[[NotifierSettings, OutboundClient], Channel | None]] = (
+    email.from_settings,
+    webhook.from_settings,
+    slack.from_settings,
+    teams.from_settings,
+)
 
 
-def channels(settings: NotifierSettings) -> Mapping[str, Channel]:
-    """Channel by name. Empty when none is set up: then the inbox alone tells people."""
-    built = [channel for build in BUILDERS if (channel := build(settings)) is not None]
+def channels(settings: NotifierSettings, outbound: OutboundClient) -> Mapping[str, Channel]:
+    """Channel by name. Without a mail server the inbox and people's own endpoints tell them."""
+    built = [channel for build in BUILDERS if (channel := build(settings, outbound)) is not None]
     return {channel.name: channel for channel in built}

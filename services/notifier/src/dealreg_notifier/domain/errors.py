@@ -43,3 +43,33 @@ class NotYourInbox(NotifierError):
     """Only an admin may ask for another's notices."""
 
     code = "not_your_inbox"
+
+
+class NoSuchEndpoint(NotifierError):
+    """Absent, or another's: the two answer alike."""
+
+    code = "no_such_endpoint"
+
+
+class NotYourEndpoint(NotifierError):
+    """The caller may not manage endpoints of this owner."""
+
+    code = "not_your_endpoint"
+
+
+class TooManyEndpoints(NotifierError):
+    """The owner has as many as it may have."""
+
+    code = "too_many_endpoints"
+
+
+class NoSecret(NotifierError):
+    """Only webhooks are signed."""
+
+    code = "endpoint_has_no_secret"
+
+
+class EndpointOff(NotifierError):
+    """Nothing is sent to an endpoint that is switched off."""
+
+    code = "endpoint_off"

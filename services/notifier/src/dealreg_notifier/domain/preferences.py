@@ -26,7 +26,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "case": ("case_open", "case_closed"),
     "referral": ("referral", "named_account"),
-    "programme": ("plan_changes", "partner_status"),
+    "programme": ("plan_changes", "partner_status", "endpoint_off"),
 }
 """Kinds of notices by group. A kind that stands nowhere counts as an escalation: rather told too soon
 than too late."""

@@ -5,16 +5,18 @@ same id: at least once, recognisable. A result that arrives after its lease is n
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from random import random
 from typing import Any
 
 from sqlalchemy import Connection
 
 from dealreg_notifier import deliveries
 from dealreg_notifier.channels.port import (
+    Action,
     Channel,
     Contact,
     Delivered,
@@ -26,13 +28,14 @@ from dealreg_notifier.channels.port import (
 )
 from dealreg_notifier.deliveries import Carried, Claimed
 from dealreg_notifier.domain.preferences import group_of
-from dealreg_notifier.domain.retries import pause_after
+from dealreg_notifier.handlers import places
 from dealreg_notifier.linking import LinkMaker
+from dealreg_notifier.notices import Desk
 from dealreg_notifier.signing import Keyring
-from dealreg_notifier.wording import Wording, in_language
+from dealreg_notifier.wording import in_language
 from dealreg_shared.contracts.escalation import NotificationFailed
 from dealreg_shared.db import Database, app_now
-from dealreg_shared.outbox import Outbox, Outgoing
+from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger, metrics
 
 PER_WORKER = 5
@@ -69,18 +72,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Postman:
-    """Sends what is due on the channels that are set up."""
+    """Sends what is due on its channels. One whose other side is slow holds up none but its own."""
 
     database: Database
+    desk: Desk
     channels: Mapping[str, Channel]
-    wording: Wording
-    outbox: Outbox
     lease: timedelta
-    attempts: int
     workers: int
     storm_limit: int
     links: LinkMaker
     keyring: Keyring
+    chance: Callable[[], float] = random
 
     async def deliver_due(self) -> int:
         """Until nothing is due. Returns how many attempts were made."""
@@ -122,7 +124,7 @@ class Postman:
             for item in claimed:
                 outcome = (
                     await self._send(channel, sender, item, batch)
-                    if item.attempt - item.spent <= self.attempts
+                    if item.attempt - item.spent <= channel.schedule.attempts
                     else Refused("no attempt came to an end")
                 )
                 outcomes.put_nowait((item, outcome))
@@ -137,7 +139,7 @@ class Postman:
             ended = None in waiting
             batch = sorted(
                 (entry for entry in waiting if entry is not None),
-                key=lambda entry: entry[0].delivery_id,
+                key=lambda entry: (entry[0].person_id, entry[0].delivery_id),
             )
             if batch:
                 await self.database.write(partial(self._record_batch, batch=batch))
@@ -158,12 +160,14 @@ class Postman:
 
         Links that decide go only where nobody but the person reads.
         """
-        wording = in_language(item.language, self.wording.language)
-        kind, facts, title = item.kind, item.facts, item.title
+        wording = in_language(item.language, self.desk.wording.language)
+        kind, facts, title, body = item.kind, item.facts, item.title, item.text
         if item.others:
             kind, facts = GATHERED, _list_facts(item)
-            title = wording.words(kind, facts).title
-        buttons = self.links.buttons(item, batch.private_key, batch.now) if channel.private else ()
+            words = wording.words(kind, facts)
+            title, body = words.title, words.text
+        private = channel.private if item.place is None else item.place.private
+        buttons = self.links.buttons(item, batch.private_key, batch.now) if private else ()
         return Outbound(
             delivery_id=item.delivery_id,
             kind=kind.strip("_"),
@@ -173,6 +177,13 @@ class Postman:
             html=wording.mail_html(kind, facts, item.name, title, buttons),
             created_at=item.created_at,
             language=wording.language,
+            notification_id=item.notification_id,
+            recipient=item.addressee,
+            subject=item.subject,
+            body=body,
+            facts=facts,
+            actions=tuple(Action(wording.label(button), button.url) for button in buttons),
+            place=item.place,
         )
 
     def record(self, conn: Connection, item: Claimed, outcome: Outcome) -> None:
@@ -183,7 +194,9 @@ class Postman:
             written = deliveries.record(conn, item, "delivered", now)
         else:
             written = self._failed(conn, item, outcome, now)
-        if not written:
+        if written:
+            places.took_note(conn, self.desk, item, outcome, now)
+        else:
             get_logger(__name__).warning(
                 "a delivery's attempt was overtaken",
                 delivery_id=item.delivery_id,
@@ -195,7 +208,7 @@ class Postman:
     ) -> bool:
         error = f"{outcome.error}: {outcome.detail}" if outcome.detail else outcome.error
         attempts = item.attempt - item.spent
-        pause = None if isinstance(outcome, Refused) else pause_after(attempts, self.attempts)
+        pause = self._pause(item, outcome, attempts)
         if pause is not None:
             return deliveries.record(conn, item, "pending", now, due_at=now + pause, error=error)
         if not deliveries.record(conn, item, "dead", now, error=error):
@@ -204,7 +217,7 @@ class Postman:
             Carried(item.notification_id, item.kind, item.title, item.correlation_id),
             *item.others,
         ]
-        self.outbox.append(
+        self.desk.outbox.append(
             conn,
             [
                 Outgoing(
@@ -234,6 +247,13 @@ class Postman:
             error=outcome.error,
         )
         return True
+
+    def _pause(self, item: Claimed, outcome: Retry | Refused, attempts: int) -> timedelta | None:
+        """Until the next attempt; None: there is none. Never sooner than the other side asks."""
+        if isinstance(outcome, Refused):
+            return None
+        pause = self.channels[item.channel].schedule.pause_after(attempts, self.chance())
+        return pause if pause is None or outcome.after is None else max(pause, outcome.after)
 
 
 def _list_facts(item: Claimed) -> dict[str, Any]:

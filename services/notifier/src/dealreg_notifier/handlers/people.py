@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import deliveries, directory, wishes
+from dealreg_notifier import bounces, deliveries, directory, endpoints, wishes
+from dealreg_notifier.channels.email import NAME as EMAIL
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import app_now
 
@@ -12,8 +13,10 @@ ERASED = "the person was erased"
 
 
 def person_updated(conn: Connection, event: Event[Any]) -> None:
-    """The latest value of a person wins."""
+    """The latest value of a person wins. A new address gets what the old one refused lately."""
     data = event.data
+    if bounces.renewed(conn, data.person_id, data.email):
+        deliveries.revive(conn, data.person_id, EMAIL, app_now(conn))
     directory.put_person(
         conn,
         {
@@ -28,7 +31,7 @@ def person_updated(conn: Connection, event: Event[Any]) -> None:
 
 
 def person_erased(conn: Connection, person_id: str) -> None:
-    """Tombstone: name, address, preferences and a mail server's words go; what is unsent stays unsent.
+    """Tombstone: name, address, preferences, endpoints and a mail server's words go; unsent stays so.
 
     The id stays, so that a level of the ladder knows that this person cannot be told.
     """
@@ -44,4 +47,6 @@ def person_erased(conn: Connection, person_id: str) -> None:
         },
     )
     wishes.forget(conn, person_id)
+    bounces.forget(conn, person_id)
+    endpoints.remove_of(conn, person_id)
     deliveries.cancel_for(conn, person_id, ERASED, app_now(conn))
