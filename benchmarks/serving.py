@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from benchmarks import noop, product
 from dealreg_shared.config import SharedSettings
-from dealreg_shared.serve import running
+from dealreg_shared.serve import collect_rarely, running
 from dealreg_shared.telemetry import configure_logging
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +104,7 @@ async def _serve(order: dict[str, Any]) -> None:
 def main() -> None:
     """Serve what the argument orders until standard input ends."""
     configure_logging(SharedSettings(log_level="warning"))
+    collect_rarely()
     factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_serve(json.loads(sys.argv[1])))

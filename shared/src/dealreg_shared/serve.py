@@ -7,6 +7,7 @@ than the settings allow the process ends anyway: what was acknowledged is stored
 """
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -43,6 +44,7 @@ def run(
     with the port once requests are answered.
     """
     configure_logging(settings)
+    collect_rarely()
     log = get_logger(__name__)
     # Ends the process if stopping takes too long, also when the event loop itself hangs.
     deadline = threading.Timer(settings.shutdown_seconds, os._exit, (FAILED,))
@@ -66,6 +68,15 @@ def run(
     finally:
         deadline.cancel()
     return OK
+
+
+def collect_rarely() -> None:
+    """Let the garbage collector look at new objects twenty thousand at a time.
+
+    A batch of filings makes thousands of objects that all live until it is committed; looking at them
+    every 700 takes a seventh of the processor's time and frees nothing (see benchmarks/).
+    """
+    gc.set_threshold(20_000, *gc.get_threshold()[1:])
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

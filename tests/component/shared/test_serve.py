@@ -1,6 +1,7 @@
 """A served service as its operator sees it: exit codes, a clean stop, and one that cannot be delayed."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from dealreg_shared.lifeline import VARIABLE
+from dealreg_shared.serve import collect_rarely
 
 PROGRAM = """
 import asyncio, sys, time
@@ -240,3 +242,12 @@ async def test_a_taken_port_is_said_before_anything_starts(start: Start) -> None
     assert f"cannot listen on 127.0.0.1:{port} (Address already in use); name" in errors
     assert "Traceback" not in errors
     assert served.printed == []
+
+
+def test_a_serving_process_collects_rarely() -> None:
+    before = gc.get_threshold()
+    try:
+        collect_rarely()
+        assert gc.get_threshold() == (20_000, *before[1:])
+    finally:
+        gc.set_threshold(*before)

@@ -3,7 +3,10 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from dealreg_registration.domain.facts import Facts, merge
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dealreg_registration.domain.facts import Band, Facts, Source, first, merge
 from dealreg_registration.domain.owner import owner_for
 from dealreg_registration.domain.plan import NamedAccount, Policy
 from tests.factories.registration import START, World, assignment, partner, plan, territory
@@ -83,3 +86,20 @@ def test_the_largest_amount_is_converted_to_the_cent() -> None:
     converted = the_plan.convert(Decimal(10**15), "JPY")
 
     assert converted == Decimal("123456789012345678123000000000000.00")
+
+
+@given(
+    st.builds(
+        Facts,
+        country=st.sampled_from([None, "US", "DE"]),
+        subdivision=st.sampled_from([None, "US-CA"]),
+        employees=st.sampled_from([None, Band(50, 50)]),
+        naics=st.sampled_from([None, "522110"]),
+    ),
+    st.sampled_from(["staff", "partner"]),
+)
+def test_the_first_facts_are_what_merging_into_nothing_gives(filed: Facts, by: Source) -> None:
+    merged, sources, disagreements = merge(Facts(), filed, by=by, sources={})
+
+    assert first(filed, by) == (merged, sources)
+    assert not disagreements

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from dealreg_registration import store
 from dealreg_registration.commands import Command
 from dealreg_registration.domain.account import Account
-from dealreg_registration.domain.facts import Facts, merge
+from dealreg_registration.domain.facts import first
 from dealreg_registration.domain.identity import Resolution, resolve
 from dealreg_shared.ids import new_id
 
@@ -22,7 +22,7 @@ class Raced(Exception):
 
 def new_account(command: Command, account_id: str, now: datetime) -> store.Loaded:
     target = command.target
-    known, sources, _ = merge(Facts(), target.facts, by=target.said_by, sources={})
+    known, sources = first(target.facts, target.said_by)
     return store.Loaded(
         account=Account(
             id=account_id, name=target.name, facts=known, sources=sources, keys=frozenset()
