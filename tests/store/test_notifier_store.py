@@ -1,10 +1,12 @@
 """Notifier's tables and ticks on SQLite and on PostgreSQL: two processes, histories at random."""
 
 import asyncio
+import random
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,21 +22,23 @@ from dealreg_devstack import Postgres
 from dealreg_notifier import deliveries, store, tables
 from dealreg_notifier.app import build
 from dealreg_notifier.channels.email import EmailChannel
-from dealreg_notifier.domain.ladder import History, level_at
+from dealreg_notifier.consumers import TELLING
 from dealreg_notifier.handlers import conflicts, people, plans
 from dealreg_notifier.handlers.timers import fire_due
 from dealreg_notifier.notices import Desk, Draft
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_notifier.wording import Wording
 from dealreg_shared.bus.embedded import EmbeddedBus
-from dealreg_shared.contracts.base import format_instant
-from dealreg_shared.contracts.catalogue import decode
+from dealreg_shared.contracts.base import EventData, format_instant
+from dealreg_shared.contracts.catalogue import REGISTRATION, decode
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import downgrade, migrate
+from dealreg_shared.ladder import Course, level_at, missed
 from dealreg_shared.outbox import Outbox
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
+from tests.factories.ladder_story import Story
 from tests.factories.notifier import START, Publisher
 from tests.factories.notifier_world import Clock
 
@@ -374,11 +378,13 @@ async def test_two_whole_notifiers_share_a_postgresql_database(
 
 
 minutes = st.integers(0, 2_000)
+WORDS = ("open", "join", "review", "take", "pause", "resume", "close", "tick", "tick", "tick")
 steps = st.lists(
-    st.tuples(st.sampled_from(["open", "close", "tick", "join"]), minutes, st.integers(0, 2)),
+    st.tuples(st.sampled_from(WORDS), minutes, st.integers(0, 2), st.integers(0, 90)),
     min_size=1,
-    max_size=15,
+    max_size=25,
 )
+HistoryStep = tuple[str, int, int, int]
 
 
 @pytest.fixture(scope="session")
@@ -400,54 +406,122 @@ async def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 @settings(max_examples=60, deadline=None)
 def test_the_state_agrees_with_the_level_at_every_tick(
-    template: Path, history: list[tuple[str, int, int]], named: list[str | None]
+    template: Path, history: list[HistoryStep], named: list[str | None]
 ) -> None:
-    """Random histories of three cases; closings may become known long after they happened."""
+    """Random histories of three cases, with hours without a tick; events may come late."""
     copy = template.with_name(f"{uuid4().hex}.db")
     shutil.copy(template, copy)
     asyncio.run(_agrees(copy, history, named))
     copy.unlink()
 
 
-async def _agrees(path: Path, history: list[tuple[str, int, int]], named: list[str | None]) -> None:
+async def _agrees(path: Path, history: list[HistoryStep], named: list[str | None]) -> None:
     clock = Clock()
     database = Database(f"sqlite:///{path}", now=clock)
-    made = Store(database, database, clock)
-    publisher = Publisher(None, clock)  # type: ignore[arg-type]
     try:
-        opened: dict[str, Any] = {}
-        closed: dict[str, datetime] = {}
-        for word, minute, number in sorted(history, key=lambda step: step[1]):
-            made.clock.at = START + timedelta(minutes=minute)
-            id_ = f"cnf_{number}"
-            if word == "open" and id_ not in opened:
-                opened[id_] = make.opened(id_, made.clock.at, people=named)
-                event = publisher.event("conflict.opened", opened[id_])
-                await made.first.write(
-                    lambda conn, event=event: conflicts.conflict_opened(conn, event, desk())  # type: ignore[misc]
-                )
-            elif word == "close" and id_ in opened and id_ not in closed:
-                closed[id_] = max(
-                    opened[id_].opened_at, made.clock.at - timedelta(minutes=minute % 7)
-                )
-                event = publisher.event("conflict.closed", make.closed(id_, closed[id_]))
-                await made.first.write(
-                    lambda conn, event=event: conflicts.conflict_closed(conn, event, desk())  # type: ignore[misc]
-                )
-            elif word == "tick":
-                await made.first.write(lambda conn: fire_due(conn, desk()))
-                await made.first.read(lambda conn: _compare(conn, opened, closed, made.clock.at))
-        events = await made.first.read(published)
-        assert len(events) == len(set(events))
+        await play(Store(database, database, clock), history, named)
     finally:
         await database.dispose()
 
 
-def _compare(
-    conn: Connection, opened: dict[str, Any], closed: dict[str, datetime], now: datetime
+async def test_the_state_agrees_with_the_level_on_both_databases(
+    ready: tuple[Store, Publisher],
 ) -> None:
+    made, _ = ready
+    chance = random.Random(4)  # noqa: S311  (always the same histories)
+    for number in range(8):
+        history = [
+            (
+                chance.choice(WORDS),
+                chance.randrange(2_000),
+                chance.randrange(3),
+                chance.randrange(90),
+            )
+            for _ in range(40)
+        ]
+        await play(made, history, ["mia", "vic", "cleo"], f"cnf_{number}")
+        await made.at(START)
+
+
+PAST = {
+    "open": "opened",
+    "join": "joined",
+    "review": "reviewed",
+    "take": "taken",
+    "pause": "paused",
+    "resume": "resumed",
+    "close": "closed",
+}
+
+
+def act(story: Story, word: str, now: datetime, more: int) -> EventData | None:
+    """What happens to a case, if it can."""
+    is_open = bool(story.course.stamps[0].deadlines)
+    if word == "open":
+        return None if is_open else story.opened(now)
+    if not is_open or story.course.closed_at is not None:
+        return None
+    match word:
+        case "join":
+            return make.joined(conflict_id=story.conflict_id, at=now)
+        case "review":
+            return story.reviewed(now)
+        case "take":
+            return story.taken(now, 1 + more % 3)
+        case "pause":
+            return story.paused(now, timedelta(minutes=more * 10))
+        case "resume":
+            return story.resumed(now)
+        case "close":
+            return story.closed(now)
+        case _:
+            return None
+
+
+def heard_by(event: Any) -> Callable[[Connection], None]:
+    handler = TELLING[REGISTRATION][event.type]
+    return lambda conn: handler(conn, event, desk())
+
+
+async def play(
+    made: Store, history: list[HistoryStep], named: list[str | None], name: str = "cnf"
+) -> None:
+    """Let it happen, and compare at every tick what notifier holds with what it has heard of."""
+    publisher = Publisher(None, made.clock)  # type: ignore[arg-type]
+    stories = [Story(f"{name}_{number}", named) for number in range(3)]
+    waiting: list[tuple[datetime, int, Story, str, EventData, Course]] = []
+    last: dict[str, datetime] = {}
+    heard: dict[str, Course] = {}
+    for order, (word, minute, number, more) in enumerate(sorted(history, key=lambda s: s[1])):
+        now, story = START + timedelta(minutes=minute), stories[number]
+        await made.at(now)
+        data = act(story, word, now, more)
+        if data is not None:
+            arrives = max(last.get(story.conflict_id, START), now + timedelta(minutes=more % 7))
+            last[story.conflict_id] = arrives
+            waiting.append((arrives, order, story, PAST[word], data, story.course))
+            waiting.sort(key=lambda item: item[:2])
+        while waiting and waiting[0][0] <= now:
+            _, _, known, past, data, course = waiting.pop(0)
+            await made.first.write(heard_by(publisher.event(f"conflict.{past}", data)))
+            heard[known.conflict_id] = course
+        if word == "tick":
+            while await made.first.write(lambda conn: fire_due(conn, desk())):
+                pass
+            await made.first.read(partial(_compare, heard=dict(heard), now=now))
+    events = await made.first.read(published)
+    ends = [key for word, key, _ in events if word == "ended"]
+    assert len(ends) == len(set(ends))
+
+
+def _compare(conn: Connection, heard: dict[str, Course], now: datetime) -> None:
     rows = conn.execute(tables.conflict_case.select()).mappings().all()
-    assert {row["conflict_id"] for row in rows} == opened.keys()
-    for row in rows:
-        case = store.case_of(row)
-        assert case.level == level_at(case.rungs, now, History(closed.get(case.conflict_id)))
+    found = {row["conflict_id"]: store.case_of(row) for row in rows}
+    assert heard.keys() <= found.keys()
+    for conflict_id, course in heard.items():
+        case = found[conflict_id]
+        assert case.course == course
+        assert case.level == level_at(course, now)
+        assert {rung.level for rung in missed(course, now)} <= set(
+            case.recorded
+        ) or course.closed_at

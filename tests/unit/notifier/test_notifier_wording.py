@@ -38,6 +38,7 @@ LADDER = {
     "missed": [],
     "passed": [rung(1, "partner_manager")],
 }
+STAFF = {**CASE, "claims": [{"partner": "Acme", "line": "Platform", "state": "protected"}]}
 UNDER_WAY = {
     **OWN,
     "claim_id": "clm_1",
@@ -61,6 +62,42 @@ FACTS: dict[str, dict[str, Any]] = {
         ),
         UNDER_WAY,
     ),
+    "case_asked": {
+        "account": EVIL,
+        "conflict_id": "cnf_1",
+        "registration_id": "reg_1",
+        "question": EVIL,
+        "due_at": AT,
+    },
+    "case_commented": {**STAFF, "comment": "answer", "at": AT},
+    "case_decided": {
+        "account": EVIL,
+        "conflict_id": "cnf_1",
+        "registrations": ["reg_1"],
+        "decided_at": AT,
+        "claims": [{"line": "Platform", "sentence": EVIL}],
+    },
+    "case_paused": {**STAFF, "called": rung(1, "partner_manager"), "until": AT},
+    "case_reminder": {
+        **STAFF,
+        "called": rung(2, "vp"),
+        "stands_in_for": None,
+        "left_seconds": 7200.0,
+        "late_seconds": 90.0,
+        "since": AT,
+    },
+    "case_resumed": {**STAFF, "called": rung(1, "partner_manager"), "how": "answered"},
+    "case_reviewed": {
+        **STAFF,
+        "called": rung(2, "vp"),
+        "stands_in_for": None,
+        "recommendation": "award",
+        "recommended": [{"partner": EVIL, "line": "Platform"}],
+        "missed": [rung(1, "partner_manager")],
+        "late_seconds": 90.0,
+        "since": AT,
+    },
+    "case_taken": {**STAFF, "taken": rung(2, "vp"), "taken_at": AT, "missed": []},
     "case_closed": {
         **CASE,
         "state": "withdrawn",
@@ -75,6 +112,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "closed_at": AT,
         "level": 2,
         "role": "vp",
+        "ruling": {"ruling": "co_sell", "level": 2, "breached": False, "departs": 1},
         "overtaken": [rung(2, "vp")],
         "breached": [rung(1, "partner_manager")],
     },

@@ -6,7 +6,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dealreg_notifier import tables
-from dealreg_notifier.handlers import claim_life, conflicts, decisions, endings, people, plans
+from dealreg_notifier.handlers import (
+    claim_life,
+    conflicts,
+    decisions,
+    endings,
+    people,
+    plans,
+    steps,
+)
 from dealreg_notifier.notices import Desk
 from dealreg_shared.auth import apply_access, forget_access
 from dealreg_shared.bus.port import Bus
@@ -43,6 +51,13 @@ TELLING: Mapping[str, Mapping[str, TellingHandler]] = {
         **dict.fromkeys(claim_life.TO_MANAGER, claim_life.tell_manager),
         "dealreg.conflict.opened.v1": conflicts.conflict_opened,
         "dealreg.conflict.joined.v1": conflicts.conflict_joined,
+        "dealreg.conflict.taken.v1": steps.conflict_taken,
+        "dealreg.conflict.reviewed.v1": steps.conflict_reviewed,
+        "dealreg.conflict.asked.v1": steps.conflict_asked,
+        "dealreg.conflict.paused.v1": steps.conflict_paused,
+        "dealreg.conflict.resumed.v1": steps.conflict_resumed,
+        "dealreg.conflict.commented.v1": steps.conflict_commented,
+        "dealreg.conflict.decided.v1": steps.conflict_decided,
         "dealreg.conflict.closed.v1": conflicts.conflict_closed,
     },
 }

@@ -10,18 +10,19 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_notifier import tables
-from dealreg_notifier.domain.ladder import Rung
-from dealreg_shared.contracts.base import format_instant
+from dealreg_notifier.courses import course_of, course_row
+from dealreg_notifier.domain.ladder import TimerDue
 from dealreg_shared.ids import new_id
-
-DEADLINE = "deadline"
+from dealreg_shared.ladder import Course
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A conflict as notifier keeps it. ``level`` is the level that was told last."""
+    """A conflict as notifier keeps it. ``level`` is the level that was told last, ``recorded`` are the
+    levels whose missed deadline is on record. ``course`` None: a case without a ladder."""
 
     conflict_id: str
     kind: str
@@ -29,13 +30,26 @@ class Case:
     region: str | None
     segment: str | None
     plan_number: int
-    generation: int
     opened_at: datetime
-    rungs: tuple[Rung, ...]
+    course: Course | None
+    repeat_hours: int | None
     level: int | None
+    recorded: tuple[int, ...]
     correlation_id: str
-    closed_at: datetime | None
-    closed_state: str | None
+    closed_at: datetime | None = None
+    closed_state: str | None = None
+    ruling: Mapping[str, Any] | None = None
+
+    @property
+    def generation(self) -> int:
+        """Of the newest stamp; 0 without a ladder."""
+        return 0 if self.course is None else self.course.stamps[-1].generation
+
+    @property
+    def people(self) -> list[str | None]:
+        """Everybody whom a stamp names."""
+        stamps = () if self.course is None else self.course.stamps
+        return [rung.person_id for stamp in stamps for rung in stamp.deadlines]
 
 
 def put_case(conn: Connection, case: Case, account_id: str) -> None:
@@ -49,10 +63,11 @@ def put_case(conn: Connection, case: Case, account_id: str) -> None:
             region=case.region,
             segment=case.segment,
             plan_number=case.plan_number,
-            generation=case.generation,
             opened_at=case.opened_at,
-            rungs=[_rung_row(rung) for rung in case.rungs],
+            course=None if case.course is None else course_row(case.course),
+            repeat_hours=case.repeat_hours,
             level=case.level,
+            breached=list(case.recorded),
             correlation_id=case.correlation_id,
         )
     )
@@ -78,15 +93,40 @@ def lock_cases(conn: Connection, conflict_ids: Collection[str]) -> list[Case]:
     return [case_of(row) for row in rows]
 
 
-def set_levels(conn: Connection, levels: Mapping[str, int]) -> None:
-    """Write which level was told, per case."""
-    if levels:
+def set_levels(conn: Connection, cases: Sequence[Case]) -> None:
+    """Write which level was told and which missed deadlines are on record, per case."""
+    if cases:
         conn.execute(
             update(tables.conflict_case)
             .where(tables.conflict_case.c.conflict_id == bindparam("b_id"))
-            .values(level=bindparam("b_level")),
-            [{"b_id": id_, "b_level": level} for id_, level in levels.items()],
+            .values(level=bindparam("b_level"), breached=bindparam("b_breached")),
+            [
+                {
+                    "b_id": case.conflict_id,
+                    "b_level": case.level,
+                    "b_breached": list(case.recorded),
+                }
+                for case in cases
+            ],
         )
+
+
+def set_course(conn: Connection, conflict_id: str, course: Course) -> None:
+    """A case was stamped anew, raised or paused."""
+    conn.execute(
+        update(tables.conflict_case)
+        .where(tables.conflict_case.c.conflict_id == conflict_id)
+        .values(course=course_row(course))
+    )
+
+
+def set_ruling(conn: Connection, conflict_id: str, ruling: Mapping[str, Any]) -> None:
+    """A case was decided; its closing follows."""
+    conn.execute(
+        update(tables.conflict_case)
+        .where(tables.conflict_case.c.conflict_id == conflict_id)
+        .values(ruling=dict(ruling))
+    )
 
 
 def close_case(
@@ -99,12 +139,12 @@ def close_case(
     )
 
 
-def told_of_ladder(conn: Connection, conflict_id: str, kind: str) -> list[str]:
-    """Everybody who was sent a notice of this kind about the case."""
+def told_of_case(conn: Connection, conflict_id: str, kinds: Collection[str]) -> list[str]:
+    """Everybody who was sent a notice of these kinds about the case."""
     table = tables.notification
     query = (
         select(table.c.recipient)
-        .where(table.c.subject == conflict_id, table.c.kind == kind)
+        .where(table.c.subject == conflict_id, table.c.kind.in_(sorted(kinds)))
         .distinct()
         .order_by(table.c.recipient)
     )
@@ -141,26 +181,43 @@ def case_claims(conn: Connection, conflict_ids: Collection[str]) -> dict[str, li
     return found
 
 
-def put_deadlines(
-    conn: Connection, conflict_id: str, generation: int, rungs: Sequence[Rung], now: datetime
+def put_timers(
+    conn: Connection, wanted: Sequence[tuple[Case, Sequence[TimerDue]]], now: datetime
 ) -> None:
-    """A timer per deadline. One that is over already counts as fired: the opening told of it."""
+    """Timers of the cases' newest generations. One that is there already stays as it is; one that is
+    over already counts as fired: whoever puts it tells of it."""
+    table = tables.timer
     rows = [
         {
             "timer_id": new_id("tmr"),
-            "subject": conflict_id,
-            "kind": DEADLINE,
-            "step": rung.level,
-            "generation": generation,
-            "due_at": rung.due_at,
-            "state": "pending" if rung.due_at > now else "fired",
-            "ended_at": None if rung.due_at > now else now,
+            "subject": case.conflict_id,
+            "kind": timer.kind,
+            "step": timer.step,
+            "generation": case.generation,
+            "due_at": timer.due_at,
+            "state": "pending" if timer.due_at > now else "fired",
+            "ended_at": None if timer.due_at > now else now,
         }
-        for rung in rungs[:-1]
-        if rung.due_at is not None
+        for case, timers in wanted
+        for timer in timers
     ]
     if rows:
-        conn.execute(tables.timer.insert(), rows)
+        insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
+        conn.execute(insert(table).on_conflict_do_nothing(), rows)
+
+
+def void_former(conn: Connection, subject: str, generation: int, now: datetime) -> None:
+    """The subject was stamped anew: timers of older generations are void."""
+    table = tables.timer
+    conn.execute(
+        update(table)
+        .where(
+            table.c.subject == subject,
+            table.c.state == "pending",
+            table.c.generation < generation,
+        )
+        .values(state="cancelled", reason=f"stamped anew: generation {generation}", ended_at=now)
+    )
 
 
 def claim_due_timers(conn: Connection, now: datetime, limit: int) -> list[RowMapping]:
@@ -217,26 +274,13 @@ def case_of(row: tables.Fields) -> Case:
         region=row["region"],
         segment=row["segment"],
         plan_number=row["plan_number"],
-        generation=row["generation"],
         opened_at=row["opened_at"],
-        rungs=tuple(_rung(item) for item in row["rungs"]),
+        course=None if row["course"] is None else course_of(row["course"], row["closed_at"]),
+        repeat_hours=row["repeat_hours"],
         level=row["level"],
+        recorded=tuple(row["breached"]),
         correlation_id=row["correlation_id"],
         closed_at=row["closed_at"],
         closed_state=row["closed_state"],
+        ruling=row["ruling"],
     )
-
-
-def _rung_row(rung: Rung) -> dict[str, Any]:
-    due_at = None if rung.due_at is None else format_instant(rung.due_at)
-    return {
-        "level": rung.level,
-        "role": rung.role,
-        "person_id": rung.person_id,
-        "due_at": due_at,
-    }
-
-
-def _rung(item: Mapping[str, Any]) -> Rung:
-    due_at = None if item["due_at"] is None else datetime.fromisoformat(item["due_at"])
-    return Rung(item["level"], item["role"], item["person_id"], due_at)

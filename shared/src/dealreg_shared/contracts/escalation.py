@@ -6,7 +6,8 @@ from pydantic import Field
 
 from dealreg_shared.contracts.base import EventData, Instant
 
-Level = Annotated[int, Field(ge=1, le=3)]
+Level = Annotated[int, Field(ge=1, le=4, description="4 is the reviewer of the CEO's rulings")]
+Role = Literal["partner_manager", "vp", "ceo", "reviewer"]
 
 
 class EscalationRaised(EventData):
@@ -14,7 +15,7 @@ class EscalationRaised(EventData):
 
     conflict_id: str
     level: Level
-    role: Literal["partner_manager", "vp", "ceo"]
+    role: Role
     person_id: str | None
     due_at: Instant | None
     at: Instant
@@ -26,7 +27,7 @@ class DeadlineBreached(EventData):
 
     conflict_id: str
     level: Level
-    role: Literal["partner_manager", "vp", "ceo"]
+    role: Role
     person_id: str | None
     due_at: Instant
     at: Instant

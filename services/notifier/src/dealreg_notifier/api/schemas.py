@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from dealreg_notifier.domain.ladder import History, Rung, level_at
 from dealreg_notifier.store import Case
 from dealreg_notifier.tables import Fields
 from dealreg_shared.contracts.base import Instant
+from dealreg_shared.ladder import Deadline, level_at, missed
 
 
 class Notification(BaseModel):
@@ -38,7 +38,7 @@ class Notification(BaseModel):
 
 
 class Level(BaseModel):
-    """One rung of the ladder as stamped when the case opened."""
+    """One rung of the ladder as stamped last."""
 
     level: int
     role: str
@@ -46,7 +46,7 @@ class Level(BaseModel):
     due_at: Instant | None
 
     @classmethod
-    def of(cls, rung: Rung) -> "Level":
+    def of(cls, rung: Deadline) -> "Level":
         return cls(level=rung.level, role=rung.role, person_id=rung.person_id, due_at=rung.due_at)
 
 
@@ -66,7 +66,10 @@ class Escalation(BaseModel):
     person_id: str | None
     due_at: Instant | None
     seconds_left: Annotated[
-        float | None, Field(description="Until the level's deadline; null: none, or closed")
+        float | None, Field(description="Until the level's deadline; null: none, paused, or closed")
+    ]
+    paused_until: Annotated[
+        Instant | None, Field(description="The clocks stand until then at the latest")
     ]
     breached_levels: list[int]
     levels: list[Level]
@@ -74,10 +77,13 @@ class Escalation(BaseModel):
     @classmethod
     def of(cls, case: Case, now: datetime) -> "Escalation":
         """The case at ``now``, whatever a tick has told anybody by then."""
-        level = level_at(case.rungs, now, History(case.closed_at)) if case.rungs else None
-        rung = next((rung for rung in case.rungs if rung.level == level), None)
-        due_at = None if rung is None or rung is case.rungs[-1] else rung.due_at
-        running = due_at is not None and case.closed_at is None
+        course = case.course
+        level = None if course is None else level_at(course, now)
+        rungs = () if course is None else course.stamps[-1].deadlines
+        rung = next((rung for rung in rungs if rung.level == level), None)
+        pause = None if course is None or case.closed_at is not None else course.paused(now)
+        due_at = None if rung is None else rung.due_at
+        running = due_at is not None and case.closed_at is None and pause is None
         return cls(
             conflict_id=case.conflict_id,
             kind=case.kind,
@@ -92,8 +98,9 @@ class Escalation(BaseModel):
             person_id=None if rung is None else rung.person_id,
             due_at=due_at,
             seconds_left=(due_at - now).total_seconds() if running and due_at else None,
-            breached_levels=[r.level for r in case.rungs if level is not None and r.level < level],
-            levels=[Level.of(rung) for rung in case.rungs],
+            paused_until=None if pause is None else pause.end,
+            breached_levels=[] if course is None else [r.level for r in missed(course, now)],
+            levels=[Level.of(rung) for rung in rungs],
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-ASKING = frozenset({"ladder", "reminder"})
+ASKING = frozenset({"ladder", "case_reviewed", "case_reminder", "case_resumed"})
 """Kinds of notices that ask their reader for a decision, where they call upon it."""
 
 MOST_AWARDS = 4

@@ -13,7 +13,16 @@ from zoneinfo import ZoneInfo
 ESCALATION = "escalation"
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    ESCALATION: ("ladder", "reminder", "case_settled"),
+    ESCALATION: (
+        "ladder",
+        "case_reminder",
+        "case_reviewed",
+        "case_taken",
+        "case_paused",
+        "case_resumed",
+        "case_commented",
+        "case_settled",
+    ),
     "decision": ("decision", "claim_changed", "registration_ended", "offer_lapsed"),
     "deadline": (
         "offer",
@@ -24,7 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "expiring",
         "idle",
     ),
-    "case": ("case_open", "case_closed"),
+    "case": ("case_open", "case_asked", "case_decided", "case_closed"),
     "referral": ("referral", "named_account"),
     "programme": ("plan_changes", "partner_status", "endpoint_off"),
 }
