@@ -35,7 +35,7 @@ def test_an_overlap_is_taken_upheld_awarded_or_passed_up() -> None:
 
 
 def test_the_first_is_who_holds_the_line_whatever_its_place() -> None:
-    _, first, other, _ = offers("reminder", facts(claim(1), claim(2, "extended")))
+    _, first, other, _ = offers("case_reminder", facts(claim(1), claim(2, "extended")))
     assert (first.partner, other.claims) == ("Partner 2", ("clm_1",))
 
 
