@@ -88,6 +88,7 @@ class RegistrationApi:
         self.database: Database = service.database
         self.secrets: dict[str, str] = {}
         self._count = 0
+        self._travelled = timedelta()
 
     def headers(self, who: str, **more: str) -> dict[str, str]:
         named = {name.replace("_", "-"): value for name, value in more.items()}
@@ -115,6 +116,22 @@ class RegistrationApi:
             f"/v1/registrations/{registration_id}/{act}",
             headers=self.headers(who),
             json=body or None,
+        )
+
+    async def travel(self, **elapsed: float) -> None:
+        """Move the service's time on, on either database."""
+        if self.database.dialect == "sqlite":
+            self.clock.advance(**elapsed)
+            return
+        self._travelled += timedelta(**elapsed)
+        await self.database.write(
+            lambda conn: (
+                conn.exec_driver_sql(
+                    "CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT"
+                    f" clock_timestamp() + interval '{self._travelled.total_seconds()} seconds' $$"
+                )
+                and None
+            )
         )
 
     async def count(self, name: str) -> int:
@@ -151,6 +168,12 @@ def seed(
     }
     staff: list[Role] = ["partner_manager", "vp", "ceo", "admin", "auditor"]
     callers |= {role: (role, None) for role in staff}
+    persons = {
+        person["id"]: next(role for role in staff if role in person["roles"])
+        for person in plan.get("people", ())
+        if set(person["roles"]) & set(staff)
+    }
+    callers |= {person_id: (role, None) for person_id, role in persons.items()}
 
     def work(conn: Connection) -> None:
         publish(conn, plan, 1, in_force_from)
@@ -163,7 +186,7 @@ def seed(
                     key_hash=key_hash,
                     role=role,
                     partner_id=partner_id,
-                    person_id=None,
+                    person_id=who if who in persons else None,
                     expires_at=datetime(2100, 1, 1, tzinfo=UTC),
                     requests_per_minute=1_000_000,
                 ),

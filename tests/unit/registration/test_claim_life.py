@@ -15,16 +15,22 @@ from dealreg_registration.domain.errors import (
     NothingToAsk,
     NothingToExtend,
     NothingWanted,
+    NotYourMarket,
     OfferNotForYou,
 )
-from dealreg_registration.domain.extension import ask_extension, grant_extension, refuse_extension
+from dealreg_registration.domain.extension import (
+    ask_extension,
+    grant_extension,
+    refuse_extension,
+    require_office,
+)
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.domain.flags import NO_FLAGS, Flags, from_json, to_json
 from dealreg_registration.domain.information import give, want
 from dealreg_registration.domain.offers import accept_offer, decline_offer, void_offer
-from dealreg_registration.domain.plan import Policy, Standing, StatusPeriod
+from dealreg_registration.domain.plan import Ladder, Policy, Standing, StatusPeriod
 from dealreg_registration.domain.replay import replay
-from tests.factories.registration import START, World, plan, territory
+from tests.factories.registration import START, World, filing, plan, territory
 
 DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
@@ -454,3 +460,33 @@ def test_a_plan_may_let_anybody_renew() -> None:
     world = of_three(Policy(renewal_incumbent=False))
     world.account.incumbents["platform"] = "a"
     assert world.state(world.file("b", deal_type="renewal")) == "protected"
+
+
+# --- who decides extensions -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "persons", "may"),
+    [
+        ("partner_manager", {"west-manager"}, True),
+        ("partner_manager", {"deputy", "west-manager"}, True),
+        ("partner_manager", {"manager"}, False),
+        ("partner_manager", set(), False),
+        ("vp", {"vp"}, True),
+        ("vp", set(), False),
+        ("ceo", set(), True),
+        ("admin", {"vp"}, False),
+        ("auditor", {"vp"}, False),
+        (None, set(), False),
+    ],
+)
+def test_extensions_are_for_the_markets_manager_or_above(
+    role: str | None, persons: set[str], may: bool
+) -> None:
+    staffed = plan(ladder=Ladder({"na/smb": "west-manager"}, "manager", "vp", None))
+    registration = filing("a", market_region="na", market_segment="smb")
+    if may:
+        require_office(registration, staffed, role, frozenset(persons))
+    else:
+        with pytest.raises(NotYourMarket):
+            require_office(registration, staffed, role, frozenset(persons))

@@ -61,7 +61,7 @@ class Target:
 
     With keys the account is found or made; ``name`` and ``facts`` are then the filer's. ``parent_id`` is
     a further account that the command reads: it is locked with the others. A ``renewal`` is decided by
-    who won before.
+    who won before. What is done ``by_office`` depends on whom the actor's person may act for.
     """
 
     account_id: str | None = None
@@ -73,6 +73,7 @@ class Target:
     said_by: Source = "partner"
     parent_id: str | None = None
     renewal: bool = False
+    by_office: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class Work:
     parent_keys: frozenset[str] = frozenset()
     suspected: set[frozenset[str]] = field(default_factory=set)
     stands_for: frozenset[str] = frozenset()
-    """Persons for whom the actor's person may act at this instant; only for commands on a case."""
+    """Persons for whom the actor's person may act now; only for commands on a case or by office."""
 
     def registration(self, registration_id: str) -> Registration:
         return self.account.registrations[registration_id]

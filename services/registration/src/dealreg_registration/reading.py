@@ -21,6 +21,7 @@ from dealreg_registration.tables_accounts import (
     account,
     account_key,
     claim,
+    correspondence,
     decision,
     registration,
     registration_contact,
@@ -28,6 +29,7 @@ from dealreg_registration.tables_accounts import (
 from dealreg_registration.tables_programme import audit
 from dealreg_registration.views import (
     account_view,
+    correspondence_view,
     present_view,
     receipt_view,
 )
@@ -72,6 +74,14 @@ def registration_detail(
         "filed_by": row.filed_by,
         "contacts": [{"name": c.name, "email": c.email, "phone": c.phone} for c in contacts],
     }
+    view["correspondence"] = [
+        correspondence_view(entry, actor)
+        for entry in conn.execute(
+            select(correspondence)
+            .where(correspondence.c.registration_id == registration_id)
+            .order_by(correspondence.c.id)
+        )
+    ]
     if actor.staff:
         view["matched_by"] = row.matched_by
         view["decisions"] = [

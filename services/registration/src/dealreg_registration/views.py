@@ -85,6 +85,20 @@ def extension_view(claim: Claim) -> str | None:
     return "granted" if claim.state == "extended" else None
 
 
+def correspondence_view(entry: Any, actor: Actor) -> dict[str, Any]:
+    """What staff and the partner wrote to each other. A partner is not told who of the staff it was."""
+    view: dict[str, Any] = {
+        "at": _instant(entry.at),
+        "kind": entry.kind,
+        "by": "vendor" if entry.side == "staff" else "partner",
+        "product_lines": entry.product_lines,
+        "text": entry.text,
+        "evidence": entry.evidence,
+        "until": _instant(entry.due_at),
+    }
+    return view | {"actor": entry.actor} if actor.staff else view
+
+
 def referral_view(claim: Claim, actor: Actor) -> dict[str, str | None] | None:
     """Who a claim is referred to. For a partner, the kind alone; the sentence holds the name if the
     plan allows it."""

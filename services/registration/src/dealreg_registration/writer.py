@@ -199,7 +199,11 @@ class AccountWriter:
         check_unchanged(commands, resolutions, loaded)
         if renewals := renewed(commands, targets, loaded):
             store.read_incumbents(conn, loaded, renewals)
-        persons = {c.actor.person_id for c in commands if c.target.conflict_id is not None}
+        persons = {
+            c.actor.person_id
+            for c in commands
+            if c.target.conflict_id is not None or c.target.by_office
+        }
         batch = _Batch(
             book,
             Context(plan, standing, now),

@@ -21,7 +21,7 @@ def actor_of(principal: Principal) -> Actor:
     """Staff act in a person's name where the key has one."""
     if principal.is_staff:
         name = f"person:{principal.person_id}" if principal.person_id else f"key:{principal.key_id}"
-        return Actor(name, "staff")
+        return Actor(name, "staff", role=principal.role, person_id=principal.person_id)
     return Actor(f"partner:{principal.partner_id}", "partner", principal.partner_id)
 
 

@@ -28,6 +28,7 @@ STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
     errors.NothingToExtend: (409, "Nothing to extend"),
     errors.ExtensionPending: (409, "A request is pending already"),
     errors.NoExtensionPending: (409, "No request is pending"),
+    errors.NotYourMarket: (403, "Not your market"),
     errors.UnknownLine: (422, "No such line here"),
     errors.NothingActive: (409, "Nothing is live or open"),
     programme_errors.InForceTooEarly: (409, "Too early"),

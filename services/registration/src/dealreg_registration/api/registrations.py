@@ -39,6 +39,7 @@ State = Literal[
     "open",
     "referred",
     "protected",
+    "extended",
     "contested",
     "expired",
     "withdrawn",

@@ -118,3 +118,9 @@ class NothingActive(DomainError):
     """Activity on a registration of which nothing is live or open."""
 
     code = "nothing_active"
+
+
+class NotYourMarket(DomainError):
+    """Only who looks after the market, or stands above, decides this."""
+
+    code = "not_your_market"

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dealreg_registration.commands import Answer, Work
+from dealreg_registration.commands import Answer, Target, Work
 from dealreg_registration.domain.extension import (
     ask_extension,
     grant_extension,
     refuse_extension,
+    require_office,
 )
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.handlers.on_registration import OnRegistration
@@ -41,8 +42,19 @@ class DecideExtension(OnRegistration):
     decision: Literal["grant", "refuse"]
     reason: str | None = None
 
+    @property
+    def target(self) -> Target:
+        return Target(registration_id=self.registration_id, by_office=True)
+
     def run(self, work: Work) -> Answer:
-        self.opened(work)
+        registration = self.opened(work)
+        person = self.actor.person_id
+        require_office(
+            registration,
+            work.context.plan,
+            self.actor.role,
+            work.stands_for | ({person} if person is not None else set()),
+        )
         claims = self.claims(work)
         if not self.product_lines:
             claims = [claim for claim in claims if claim.flags.extension_asked is not None]
