@@ -1,7 +1,7 @@
 """A case keeps its whole course: stamps, raises and pauses, instead of the first stamp alone.
 
-Revision ID: 0005
-Revises: 0004
+Revision ID: 0006
+Revises: 0005
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from alembic import op
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db import JsonText, UtcDateTime
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
