@@ -119,7 +119,7 @@ async def run(size: Size, server: Postgres) -> list[Row]:
         place = folder / "ceiling"
         place.mkdir()
         with Served("product", place, url) as seeding:
-            drive(Order(seeding.port, seeding.keys, 1, 0, 0.3))
+            drive(Order(seeding.port, seeding.keys, 1, 0, 3))
         try:
             ceiling = await pgbench.prepare(server, url, folder)
             pgbench.find_pgbench()
