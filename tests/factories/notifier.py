@@ -18,7 +18,7 @@ from dealreg_shared.contracts.conflict import (
     Deadline,
 )
 from dealreg_shared.contracts.envelope import Event
-from dealreg_shared.contracts.people import AccessKeyUpdated, PersonUpdated, Role
+from dealreg_shared.contracts.people import AccessKeyUpdated, Delegation, PersonUpdated, Role
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 from dealreg_shared.contracts.registration import (
     ClaimChange,
@@ -209,13 +209,19 @@ def closed(
     return ConflictClosed(**(values | changes))
 
 
-def person(person_id: str, *roles: str, partner_id: str | None = None) -> PersonUpdated:
+def person(
+    person_id: str,
+    *roles: str,
+    partner_id: str | None = None,
+    delegations: Sequence[Delegation] = (),
+) -> PersonUpdated:
     return PersonUpdated(
         person_id=person_id,
         name=f"{person_id.title()} Example",
         email=f"{person_id}@example.com",
         roles=roles,
         partner_id=partner_id,
+        delegations=tuple(delegations),
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dealreg_notifier import tables
 from dealreg_notifier.channels.port import Contact
 from dealreg_notifier.domain.plan_changes import Sections
+from dealreg_shared.contracts.people import Delegation
 from dealreg_shared.inbox import NotYet
 
 NAMED_SECTIONS = ("product_lines", "partners")
@@ -92,6 +93,39 @@ def put_person(conn: Connection, values: Mapping[str, Any]) -> None:
     mine = table.c.person_id == values["person_id"]
     if not conn.execute(update(table).where(mine).values(values)).rowcount:
         conn.execute(table.insert().values(values))
+
+
+def put_delegations(conn: Connection, person_id: str, delegations: Iterable[Delegation]) -> None:
+    """Who stands in for a person: what was known before is replaced."""
+    table = tables.delegation
+    conn.execute(table.delete().where(table.c.person_id == person_id))
+    rows = [
+        {
+            "person_id": person_id,
+            "delegate_id": entry.delegate_id,
+            "begins": entry.start,
+            "ends": entry.end,
+        }
+        for entry in delegations
+    ]
+    if rows:
+        conn.execute(table.insert(), rows)
+
+
+def delegates(
+    conn: Connection, person_ids: Collection[str], now: datetime
+) -> dict[str, dict[str, datetime]]:
+    """Person id -> who stands in for this person now, and until when. No chains."""
+    table = tables.delegation
+    query = (
+        select(table)
+        .where(table.c.person_id.in_(person_ids), table.c.begins <= now, now < table.c.ends)
+        .order_by(table.c.person_id, table.c.delegate_id, table.c.ends)
+    )
+    found: dict[str, dict[str, datetime]] = {}
+    for row in conn.execute(query):
+        found.setdefault(row.person_id, {})[row.delegate_id] = row.ends
+    return found
 
 
 @dataclass(frozen=True, slots=True)

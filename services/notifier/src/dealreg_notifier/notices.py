@@ -6,7 +6,7 @@ part of a row: it is added when a message is sent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from dealreg_notifier.domain.preferences import (
     sendings,
 )
 from dealreg_notifier.wording import Wording
+from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox
 from dealreg_shared.telemetry import get_logger, metrics
@@ -70,6 +71,7 @@ class Desk:
         """Write the notices and their intents. A draft whose facts lack something is an error."""
         if not drafts:
             return
+        drafts = [*drafts, *_for_delegates(conn, drafts, now)]
         programme = directory.programme(conn)
         contacts = directory.contacts(conn, {draft.recipient for draft in drafts}, PARTNER)
         preferences = wishes.read(
@@ -173,3 +175,18 @@ def _intent(
         "due_at": sending.at or now,
         "created_at": now,
     }
+
+
+def _for_delegates(conn: Connection, drafts: Sequence[Draft], now: datetime) -> list[Draft]:
+    """The same notice for whoever stands in for its recipient now, unless told in its own right."""
+    persons = {d.recipient for d in drafts if not d.recipient.startswith(PARTNER)}
+    standing_in = directory.delegates(conn, persons, now) if persons else {}
+    told = {(draft.cause, draft.kind, draft.recipient) for draft in drafts}
+    found: list[Draft] = []
+    for draft in drafts:
+        for delegate, until in standing_in.get(draft.recipient, {}).items():
+            if (draft.cause, draft.kind, delegate) not in told:
+                told.add((draft.cause, draft.kind, delegate))
+                facts = {**draft.facts, "delegated_until": format_instant(until)}
+                found.append(replace(draft, recipient=delegate, facts=facts))
+    return found

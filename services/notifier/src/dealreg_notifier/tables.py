@@ -52,6 +52,16 @@ person = Table(
 )
 """Projection of ``dealreg.people``. An erased person keeps the id, so that nobody waits for it."""
 
+delegation = Table(
+    "delegation",
+    metadata,
+    Column("person_id", String(128), primary_key=True),
+    Column("delegate_id", String(128), primary_key=True),
+    Column("begins", UtcDateTime, primary_key=True),
+    Column("ends", UtcDateTime, nullable=False),
+)
+"""Who stands in for whom in [begins, ends), as the person's newest event says."""
+
 preference = Table(
     "preference",
     metadata,

@@ -52,7 +52,7 @@ class Wording:
         """Title and text. ``facts`` must hold everything that the kind's template names."""
         return Words(
             title=" ".join(_block(self._text, kind, "subject", facts).split()),
-            text=_tidy(_block(self._text, kind, "body", facts)),
+            text=_tidy(_body(self._text, kind, facts)),
         )
 
     def mail_text(
@@ -60,7 +60,7 @@ class Wording:
     ) -> str:
         """The text part of a mail. ``name`` is for the greeting; ``buttons`` are links with
         which the reader decides."""
-        body = _wrap(_tidy(_block(self._text, kind, "body", facts)))
+        body = _wrap(_tidy(_body(self._text, kind, facts)))
         return _tidy(self._page(self._text, "mail.txt.j2", facts, name, "", body, buttons)) + "\n"
 
     def mail_html(
@@ -72,7 +72,7 @@ class Wording:
         buttons: Sequence[Button] = (),
     ) -> str:
         """The HTML part of a mail: no scripts, no outside images, readable without styles."""
-        body = Markup(_block(self._html, kind, "body", facts))  # noqa: S704  (escaped by the template)
+        body = Markup(_body(self._html, kind, facts))  # noqa: S704  (escaped by the template)
         return self._page(self._html, "mail.html.j2", facts, name, title, body, buttons)
 
     def label(self, button: Button) -> str:
@@ -148,6 +148,12 @@ def _environment(language: str, *, escape: bool) -> Environment:
     env.globals["out"] = env.get_template("_html.j2" if escape else "_text.j2").module
     env.globals["words"] = env.get_template("_words.j2").module
     return env
+
+
+def _body(env: Environment, kind: str, facts: Facts) -> str:
+    """The kind's own body, and why a person reads it who stands in for its recipient."""
+    body = _block(env, kind, "body", facts)
+    return body + _block(env, "_delegate", "body", facts) if facts.get("delegated_until") else body
 
 
 def _block(env: Environment, kind: str, block: str, facts: Facts) -> str:

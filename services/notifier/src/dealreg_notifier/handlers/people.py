@@ -28,6 +28,7 @@ def person_updated(conn: Connection, event: Event[Any]) -> None:
             "erased": False,
         },
     )
+    directory.put_delegations(conn, data.person_id, data.delegations)
 
 
 def person_erased(conn: Connection, person_id: str) -> None:
@@ -46,6 +47,7 @@ def person_erased(conn: Connection, person_id: str) -> None:
             "erased": True,
         },
     )
+    directory.put_delegations(conn, person_id, ())
     wishes.forget(conn, person_id)
     bounces.forget(conn, person_id)
     endpoints.remove_of(conn, person_id)
