@@ -105,7 +105,7 @@ def life_router(
             product_lines=body.product_lines if body is not None else (),
         )
 
-    @router.post("/offer/accept", summary="Take over a lost deal that is offered to you")
+    @router.post("/offer/accept", summary="Confirm that you take the line that is offered to you")
     async def accept(
         request: Request,
         registration_id: str,
@@ -115,7 +115,7 @@ def life_router(
         """Protected for a full term from now on."""
         return await answer_offer(request, registration_id, principal, "accept", body)
 
-    @router.post("/offer/decline", summary="Let a lost deal that is offered to you pass")
+    @router.post("/offer/decline", summary="Let an offered line pass")
     async def decline(
         request: Request,
         registration_id: str,
