@@ -183,6 +183,7 @@ async def test_its_openapi_document_names_every_path(world: World) -> None:
         "/v1/escalations",
         "/v1/escalations/{conflict_id}",
         "/v1/notifications",
+        "/v1/notifications/stream",
         "/v1/notifications/{notification_id}",
         "/v1/notifications/{notification_id}/read",
         "/v1/preferences",

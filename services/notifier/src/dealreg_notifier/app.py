@@ -16,6 +16,7 @@ from dealreg_notifier.api import (
     link_keys,
     notifications,
     preferences,
+    stream,
     webhooks,
 )
 from dealreg_notifier.channels.registry import channels
@@ -26,6 +27,7 @@ from dealreg_notifier.notices import Desk
 from dealreg_notifier.scheduler import ticks
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_notifier.signing import Keyring
+from dealreg_notifier.streams import Listeners
 from dealreg_notifier.wording import Wording
 from dealreg_shared.auth import Authenticator
 from dealreg_shared.bus.port import Bus
@@ -40,6 +42,9 @@ from dealreg_shared.web.app import new_app
 NAME = "notifier"
 PACKAGE = "dealreg_notifier"
 SOURCE = "/dealreg/notifier"
+
+STREAMS_PER_KEY = 10
+"""Open streams of one API key: pages of one reader."""
 
 
 def make_database(settings: NotifierSettings, now: Callable[[], datetime] = utc_now) -> Database:
@@ -91,6 +96,8 @@ def build(
         },
     }
 
+    listeners = Listeners(database, settings.notifier_stream_connections, STREAMS_PER_KEY)
+
     async def migrated() -> None:
         await migrate(database, PACKAGE)
 
@@ -100,21 +107,29 @@ def build(
 
     return Service(
         name=NAME,
-        app=_app(settings, database, bus, desk),
+        app=_app(settings, database, bus, desk, listeners),
         database=database,
         migrate=migrated,
         flows=[
             *consumers(database, bus, desk),
             Relay(database, tables.outbox, bus, f"{NAME}-relay"),
         ],
-        ticks=ticks(database, desk, postmen, timedelta(seconds=settings.notifier_tick_seconds)),
+        ticks=ticks(
+            database,
+            desk,
+            postmen,
+            listeners,
+            timedelta(seconds=settings.notifier_tick_seconds),
+        ),
         start=key_ready,
         stop=client.close,
         extras={"postman": postman, "postmen": postmen, "desk": desk, "keyring": keyring},
     )
 
 
-def _app(settings: NotifierSettings, database: Database, bus: Bus, desk: Desk) -> FastAPI:
+def _app(
+    settings: NotifierSettings, database: Database, bus: Bus, desk: Desk, listeners: Listeners
+) -> FastAPI:
     authenticator = Authenticator(
         database, tables.access, utc_now, cache_seconds=settings.key_cache_seconds
     )
@@ -131,6 +146,11 @@ def _app(settings: NotifierSettings, database: Database, bus: Bus, desk: Desk) -
         max_body=settings.http_max_body,
     )
     errors.install(app)
+    app.include_router(
+        stream.router(
+            database, authenticator, listeners, settings.notifier_stream_heartbeat_seconds
+        )
+    )
     app.include_router(notifications.router(database, authenticator))
     app.include_router(link_keys.router(database))
     app.include_router(preferences.router(database, authenticator, desk))

@@ -9,6 +9,7 @@ from dealreg_notifier import store
 from dealreg_notifier.handlers.deliver import Postman
 from dealreg_notifier.handlers.timers import BATCH, fire_due
 from dealreg_notifier.notices import Desk
+from dealreg_notifier.streams import Listeners
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.runtime import Tick
 from dealreg_shared.telemetry import metrics
@@ -20,12 +21,17 @@ _OVERDUE = metrics.gauge(
 
 
 def ticks(
-    database: Database, desk: Desk, postmen: Mapping[str, Postman], every: timedelta
+    database: Database,
+    desk: Desk,
+    postmen: Mapping[str, Postman],
+    listeners: Listeners,
+    every: timedelta,
 ) -> list[Tick]:
     """Timers first, so that what they say leaves in the same round. Each postman by itself: a slow
     endpoint holds up no mail."""
     return [
         Tick("notifier-timers", every, timers_due(database, desk)),
+        Tick("notifier-streams", every, listeners.look),
         *[Tick(f"notifier-{name}", every, each.deliver_due) for name, each in postmen.items()],
     ]
 

@@ -46,6 +46,15 @@ class NotifierSettings(SharedSettings):
         description="How long a claimed delivery is left alone before another process sends it again, "
         "in seconds; longer than five times the SMTP time limit.",
     )
+    notifier_stream_connections: int = Field(
+        500, ge=1, le=10_000, description="Open streams of notices per process."
+    )
+    notifier_stream_heartbeat_seconds: float = Field(
+        15.0,
+        gt=0,
+        le=60,
+        description="How often a stream says that it is alive, and looks whether its key still counts.",
+    )
     notifier_public_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",

@@ -66,15 +66,7 @@ class Authenticator:
         """The caller, if its key is good, its role is among ``roles`` (none given: any role) and it has
         calls left. Raises ``Problem`` 401, 403 or 429. Waits for the database only when the key was
         not seen in the last seconds."""
-        secret = _bearer(headers)
-        if secret is None:
-            raise _unauthorized()
-        key_hash = hash_key(secret)
-        known = self._known.get(key_hash)
-        if known is None or known.until <= monotonic():
-            known = await self._look_up(secret, key_hash)
-        if known.expires_at <= self._now():
-            raise _unauthorized()
+        known = await self._good(headers)
         self._count(known)
         if roles and known.principal.role not in roles:
             raise Problem(
@@ -84,6 +76,26 @@ class Authenticator:
                 f"This needs the role {' or '.join(roles)}; your key has {known.principal.role}.",
             )
         return known.principal
+
+    async def still_good(self, headers: Headers) -> bool:
+        """Whether the key is good, without counting a call: for what goes on after a request."""
+        try:
+            await self._good(headers)
+        except Problem:
+            return False
+        return True
+
+    async def _good(self, headers: Headers) -> _Known:
+        secret = _bearer(headers)
+        if secret is None:
+            raise _unauthorized()
+        key_hash = hash_key(secret)
+        known = self._known.get(key_hash)
+        if known is None or known.until <= monotonic():
+            known = await self._look_up(secret, key_hash)
+        if known.expires_at <= self._now():
+            raise _unauthorized()
+        return known
 
     def require(self, *roles: Role) -> Callable[..., Awaitable[Principal]]:
         """A FastAPI dependency that gives the caller: ``Depends(authenticator.require("admin"))``."""
