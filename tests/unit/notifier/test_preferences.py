@@ -147,6 +147,25 @@ def test_a_kind_of_its_own_goes_before_its_group() -> None:
     assert sendings("case_closed", wished, CHANNELS, now)["email"] == NOT
 
 
+@given(st.sampled_from(KINDS), preferences, reachable, instants, st.integers(1, 100_000))
+def test_who_must_act_in_time_is_told_in_time(
+    kind: str, wished: Preferences, channels: set[str], now: datetime, seconds: int
+) -> None:
+    act_by = now + timedelta(seconds=seconds)
+    for sending in sendings(kind, wished, channels, now, act_by).values():
+        assert sending.at is None or now < sending.at < act_by
+
+
+def test_what_must_be_answered_tonight_does_not_wait_for_the_morning() -> None:
+    quiet = Preferences(quiet_hours=QuietHours(BERLIN, time(20), time(8)))
+    now = datetime(2026, 3, 2, 21, tzinfo=UTC)
+    morning = datetime(2026, 3, 3, 7, tzinfo=UTC)
+    assert sendings("case_asked", quiet, ["email"], now)["email"].at == morning
+    assert sendings("case_asked", quiet, ["email"], now, morning)["email"] == NOW
+    later = morning + timedelta(seconds=1)
+    assert sendings("case_asked", quiet, ["email"], now, later)["email"].at == morning
+
+
 def test_without_a_wish_every_channel_tells_at_once() -> None:
     now = datetime(2026, 3, 2, tzinfo=UTC)
     assert set(sendings("plan_changes", DEFAULT, CHANNELS, now).values()) == {NOW}

@@ -106,7 +106,7 @@ class Desk:
             for contact in contacts.get(draft.recipient, ()):
                 wished = preferences.get(contact.person_id, DEFAULT)
                 own = [place for place in places if place.owner == contact.person_id]
-                deliveries += self._intents(notification_id, draft.kind, contact, own, wished, now)
+                deliveries += self._intents(notification_id, draft, contact, own, wished, now)
             for place in places:
                 told = (place.endpoint_id, draft.kind, draft.cause)
                 if place.owner not in people and told not in posted:
@@ -124,7 +124,7 @@ class Desk:
     def _intents(
         self,
         notification_id: str,
-        kind: str,
+        draft: Draft,
         contact: Reachable,
         own: Sequence[endpoints.Wanting],
         wished: Preferences,
@@ -141,7 +141,8 @@ class Desk:
                 else contact.unseen or channel.reaches(contact.contact)
             )
         ]
-        for channel, sending in sendings(kind, wished, reaching, now).items():
+        kind, act_by = draft.kind, _act_by(draft.facts)
+        for channel, sending in sendings(kind, wished, reaching, now, act_by).items():
             if sending == NOT:
                 continue
             if not self.channels[channel].places:
@@ -190,3 +191,9 @@ def _for_delegates(conn: Connection, drafts: Sequence[Draft], now: datetime) -> 
                 facts = {**draft.facts, "delegated_until": format_instant(until)}
                 found.append(replace(draft, recipient=delegate, facts=facts))
     return found
+
+
+def _act_by(facts: Mapping[str, Any]) -> datetime | None:
+    """Until when the reader has to do something, where a notice says so."""
+    said = facts.get("due_at") or facts.get("until")
+    return None if said is None else datetime.fromisoformat(said)

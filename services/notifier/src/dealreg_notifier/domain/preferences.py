@@ -94,14 +94,24 @@ NOW, NOT = Sending("now"), Sending("not")
 
 
 def sendings(
-    kind: str, preferences: Preferences, channels: Collection[str], now: datetime
+    kind: str,
+    preferences: Preferences,
+    channels: Collection[str],
+    now: datetime,
+    act_by: datetime | None = None,
 ) -> dict[str, Sending]:
-    """What becomes of a notice written ``now`` on each of ``channels``, those that reach the person."""
+    """What becomes of a notice written ``now`` on each of ``channels``, those that reach the person.
+
+    Whoever has to do something until ``act_by`` hears of it before: such a notice waits for no instant
+    after it.
+    """
     group = group_of(kind)
     wanted = preferences.channels.get(kind, preferences.channels.get(group))
     if wanted is None or (group == ESCALATION and wanted.isdisjoint(channels)):
         wanted = frozenset(channels)
     when = NOW if group == ESCALATION else _when(group, preferences, now)
+    if act_by is not None and when.at is not None and when.at >= act_by:
+        when = NOW
     return {channel: when if channel in wanted else NOT for channel in channels}
 
 
