@@ -162,7 +162,8 @@ def deal(**changes: Any) -> dict[str, Any]:
 def seed(
     secrets: dict[str, str], plan: dict[str, Any], in_force_from: datetime
 ) -> Callable[[Connection], None]:
-    """Publishes ``plan`` and makes a key for each partner in it and for each staff role."""
+    """Publishes ``plan`` and makes a key for each partner in it, each staff role, and each person;
+    ``deputy`` is somebody without a part."""
     callers: dict[str, tuple[Role, str | None]] = {
         partner["id"]: ("partner", partner["id"]) for partner in plan["partners"]
     }
@@ -173,10 +174,19 @@ def seed(
         for person in plan.get("people", ())
         if set(person["roles"]) & set(staff)
     }
+    persons["deputy"] = "partner_manager"
     callers |= {person_id: (role, None) for person_id, role in persons.items()}
 
     def work(conn: Connection) -> None:
         publish(conn, plan, 1, in_force_from)
+        conn.execute(
+            insert(tables.person),
+            [
+                {"id": id_, "name": f"{id_.title()} Doe", "roles": [], "manages": []}
+                | {"updated_at": in_force_from}
+                for id_ in (*(person["id"] for person in plan.get("people", ())), "deputy")
+            ],
+        )
         for who, (role, partner_id) in callers.items():
             key_id, secrets[who], key_hash = keys.new_key()
             put_access(

@@ -16,7 +16,6 @@ from dealreg_registration.domain.errors import (
     LineAlreadyFiled,
     NothingToEnd,
     RegistrationEnded,
-    ResultAlreadyRecorded,
 )
 from dealreg_registration.domain.facts import Band, Facts
 from dealreg_registration.domain.filing import add_lines
@@ -136,8 +135,8 @@ def test_the_first_result_counts() -> None:
     world = World(BOTH)
     first = world.file("a")
     report_result(world.account, first, world.book, world.context, "won")
-    with pytest.raises(ResultAlreadyRecorded):
-        report_result(world.account, world.current(first), world.book, world.context, "lost")
+    report_result(world.account, world.current(first), world.book, world.context, "lost")
+    assert world.current(first).result == "won"
     report_result(world.account, world.current(first), world.book, world.context, "won")
 
 
@@ -344,7 +343,7 @@ def run(steps: list[Any], policy: Policy) -> World:
                     revoke(world.account, registration, world.book, world.context, "cause")
                 else:
                     report_result(world.account, registration, world.book, world.context, kind)
-            except (NothingToEnd, ResultAlreadyRecorded):
+            except NothingToEnd:
                 pass
         world.settle()
         check(world)

@@ -72,6 +72,7 @@ def test_the_smallest_plan_is_the_rule_book_with_every_default() -> None:
         "activity_days": None,
         "activity_notice_days": 7,
         "renewal_incumbent": True,
+        "appeal_days": 10,
         "suspension_notice_days": 5,
         "calendar": {
             "time_zone": None,
@@ -91,6 +92,7 @@ def test_the_smallest_plan_is_the_rule_book_with_every_default() -> None:
             "ceo_repeat_hours": 24,
             "pause_for_information": False,
             "pause_limit_hours": 48,
+            "manager_may_decide": True,
         },
         "score_target": 80,
         "score_weights": {

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from dealreg_registration import tables
 from dealreg_registration.api import errors
+from dealreg_registration.api.case_acts import case_acts_router
 from dealreg_registration.api.conflicts import conflicts_router
 from dealreg_registration.api.filing_route import describe, filing_route
 from dealreg_registration.api.life import life_router
@@ -122,6 +123,7 @@ def _app(settings: RegistrationSettings, writer: AccountWriter, parts: Programme
     app.include_router(registrations_router(database, writer, authenticator))
     app.include_router(life_router(database, writer, authenticator))
     app.include_router(conflicts_router(database, writer, authenticator))
+    app.include_router(case_acts_router(database, writer, authenticator))
     for router in programme_routers(parts):
         app.include_router(router)
     describe(app)

@@ -3,17 +3,27 @@
 Must not write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from dealreg_registration import store
 from dealreg_registration.case_rows import case_from
-from dealreg_registration.case_views import case_view
+from dealreg_registration.case_views import case_view, filed_view, level_view, party_view
 from dealreg_registration.domain.account import Claim
-from dealreg_registration.tables_accounts import account, claim, conflict, conflict_claim
-from dealreg_registration.tables_programme import audit
+from dealreg_registration.domain.case import Case
+from dealreg_registration.tables_accounts import (
+    account,
+    case_entry,
+    claim,
+    conflict,
+    conflict_claim,
+    decision,
+    registration,
+)
+from dealreg_registration.tables_programme import audit, delegation
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db import app_now
 from dealreg_shared.web.paging import Position, after, page
@@ -36,37 +46,152 @@ def conflict_page(
 
 
 def conflict_detail(conn: Connection, conflict_id: str) -> dict[str, Any] | None:
-    """One case with its history."""
-    rows = conn.execute(select(conflict).where(conflict.c.id == conflict_id)).all()
-    if not rows:
+    """All that one needs to settle a case, for staff: what each side filed, how the rules came to it,
+    who may act now, and what was done. ``precedents`` are similar cases."""
+    row = conn.execute(select(conflict).where(conflict.c.id == conflict_id)).one_or_none()
+    if row is None:
         return None
-    [view] = _cases(conn, rows)
-    view["history"] = [
-        {
-            "at": format_instant(entry.at),
-            "actor": entry.actor,
-            "action": entry.action,
-            "detail": entry.detail,
-        }
-        for entry in conn.execute(
-            select(audit).where(audit.c.subject == conflict_id).order_by(audit.c.id)
+    [view] = _cases(conn, [row])
+    now = app_now(conn)
+    claims = _members(conn, [conflict_id]).get(conflict_id, [])
+    case = case_from(row, [member.id for member in claims])
+    registrations = {member.registration_id for member in claims}
+    return view | {
+        "filed": _filed(conn, registrations),
+        "trace": _traces(conn, registrations),
+        "protection": [
+            {
+                "product_line": member.product_line,
+                "claim_id": member.id,
+                "partner_id": member.partner_id,
+                "from": format_instant(member.protected_from),
+                "until": format_instant(member.protected_until),
+            }
+            for member in claims
+            if member.holds and member.protected_from and member.protected_until
+        ],
+        "levels": _levels(conn, case, now),
+        "precedents": [],
+        "history": history(conn, conflict_id),
+    }
+
+
+def party_detail(conn: Connection, conflict_id: str, partner_id: str) -> dict[str, Any] | None:
+    """A case as a partner that is a party sees it; None if it is none, or there is no such case."""
+    row = conn.execute(select(conflict).where(conflict.c.id == conflict_id)).one_or_none()
+    claims = [] if row is None else _members(conn, [conflict_id]).get(conflict_id, [])
+    if row is None or not any(member.partner_id == partner_id for member in claims):
+        return None
+    texts = {entry.id: entry.text for entry in _entries(conn, conflict_id)}
+    case = case_from(row, [member.id for member in claims])
+    return party_view(case, claims, partner_id, texts)
+
+
+def history(conn: Connection, conflict_id: str) -> list[dict[str, Any]]:
+    """What was done, oldest first, with what people wrote unless it was erased."""
+    texts = {entry.id: entry for entry in _entries(conn, conflict_id)}
+    entries = []
+    for row in conn.execute(
+        select(audit).where(audit.c.subject == conflict_id).order_by(audit.c.id)
+    ):
+        written = texts.pop(row.detail.get("entry") or "", None)
+        entries.append(
+            {
+                "at": format_instant(row.at),
+                "actor": row.actor,
+                "action": row.action,
+                "text": None if written is None else written.text,
+                "detail": row.detail,
+            }
         )
+    entries += [_text_view(entry) for entry in texts.values()]
+    return sorted(entries, key=lambda entry: str(entry["at"]))
+
+
+def _entries(conn: Connection, conflict_id: str) -> Sequence[Row[Any]]:
+    return conn.execute(
+        select(case_entry)
+        .where(case_entry.c.conflict_id == conflict_id)
+        .order_by(case_entry.c.at, case_entry.c.id)
+    ).all()
+
+
+def _text_view(entry: Row[Any]) -> dict[str, Any]:
+    return {
+        "at": format_instant(entry.at),
+        "actor": entry.actor,
+        "action": f"conflict.{entry.kind}",
+        "text": entry.text,
+        "detail": {"entry": entry.id, "registration": entry.registration_id},
+    }
+
+
+def _filed(conn: Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
+    rows = conn.execute(
+        select(registration)
+        .where(store.among(conn, registration.c.id, ids))
+        .order_by(registration.c.filed_at, registration.c.id)
+    )
+    return [filed_view(row) for row in rows]
+
+
+def _traces(conn: Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
+    rows = conn.execute(
+        select(decision)
+        .where(store.among(conn, decision.c.registration_id, ids))
+        .order_by(decision.c.id)
+    )
+    return [
+        {
+            "registration_id": row.registration_id,
+            "at": format_instant(row.decided_at),
+            "kind": row.kind,
+            "plan_number": row.plan_number,
+            "rule_book": row.rule_book,
+            "result": row.result,
+        }
+        for row in rows
     ]
-    return view
+
+
+def _levels(conn: Connection, case: Case, now: datetime) -> list[dict[str, Any]]:
+    persons = {d.person_id for d in case.deadlines if d.person_id is not None}
+    stand_ins: dict[str, list[str]] = {}
+    for row in conn.execute(
+        select(delegation.c.person_id, delegation.c.delegate_id)
+        .where(
+            store.among(conn, delegation.c.person_id, persons),
+            delegation.c.begins <= now,
+            delegation.c.ends > now,
+        )
+        .order_by(delegation.c.id)
+    ):
+        stand_ins.setdefault(row.person_id, []).append(row.delegate_id)
+    return [
+        level_view(case, deadline, stand_ins.get(deadline.person_id or "", []), now)
+        for deadline in case.deadlines
+    ]
+
+
+def _members(conn: Connection, conflict_ids: Iterable[str]) -> Mapping[str, list[Claim]]:
+    """Case id -> its claims, in the order in which they joined."""
+    members: dict[str, list[Claim]] = {}
+    joined = (
+        select(conflict_claim.c.conflict_id, claim)
+        .join(claim, claim.c.id == conflict_claim.c.claim_id)
+        .where(store.among(conn, conflict_claim.c.conflict_id, conflict_ids))
+        .order_by(conflict_claim.c.conflict_id, conflict_claim.c.position)
+    )
+    for row in conn.execute(joined):
+        members.setdefault(row.conflict_id, []).append(store.claim_from(row))
+    return members
 
 
 def _cases(conn: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     if not rows:
         return []
     now = app_now(conn)
-    members: dict[str, list[Claim]] = {}
-    joined = (
-        select(conflict_claim.c.conflict_id, claim)
-        .join(claim, claim.c.id == conflict_claim.c.claim_id)
-        .where(store.among(conn, conflict_claim.c.conflict_id, {row.id for row in rows}))
-    )
-    for row in conn.execute(joined):
-        members.setdefault(row.conflict_id, []).append(store.claim_from(row))
+    members = _members(conn, {row.id for row in rows})
     names = dict(
         conn.execute(
             select(account.c.id, account.c.name).where(

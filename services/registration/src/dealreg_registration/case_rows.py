@@ -63,6 +63,8 @@ def case_from(row: Row[Any], claim_ids: Iterable[str]) -> Case:
         appeal_of=details.get("appeal_of"),
         barred=tuple(details.get("barred", ())),
         claimed=details.get("claimed"),
+        ruled_level=details.get("ruled_level"),
+        ruled_by=details.get("ruled_by"),
         asked=tuple(_asked(entry) for entry in details.get("asked", ())),
         last=None if last is None else Last(last["what"], last["by"], parse_instant(last["at"])),
     )
@@ -73,6 +75,8 @@ def _details_row(case: Case) -> dict[str, Any]:
         "appeal_of": case.appeal_of,
         "barred": list(case.barred),
         "claimed": case.claimed,
+        "ruled_level": case.ruled_level,
+        "ruled_by": case.ruled_by,
         "asked": [
             {
                 "entry": asked.entry_id,

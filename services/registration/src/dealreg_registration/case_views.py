@@ -4,14 +4,14 @@ A partner learns that the vendor is settling something about its own claims, and
 never of another partner, a place, or who works on the case.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from dealreg_registration.domain.account import Claim
 from dealreg_registration.domain.case import Asked, Case
 from dealreg_shared.contracts.base import format_instant
-from dealreg_shared.ladder import Deadline, level_at
+from dealreg_shared.ladder import Deadline, level_at, passed_up, taken_above
 
 
 def instant(value: datetime | None) -> str | None:
@@ -112,3 +112,45 @@ def _left(deadline: Deadline, now: datetime) -> int | None:
     if deadline.due_at is None:
         return None
     return max(0, int((deadline.due_at - now).total_seconds()))
+
+
+def filed_view(row: Any) -> dict[str, Any]:
+    """What one side filed, for staff."""
+    return {
+        "registration_id": row.id,
+        "partner_id": row.partner_id,
+        "filed_at": instant(row.filed_at),
+        "account_name": row.account_name,
+        "amount": {"amount": row.amount, "currency": row.currency},
+        "close_date": row.close_date.isoformat(),
+        "deal_type": row.deal_type,
+        "tags": row.tags,
+        "reseller_id": row.reseller_id,
+        "distributor_id": row.distributor_id,
+        "evidence": row.evidence,
+        "external_reference": row.external_reference,
+        "result": row.result,
+    }
+
+
+def level_view(
+    case: Case, deadline: Deadline, stand_ins: Sequence[str], now: datetime
+) -> dict[str, Any]:
+    """One level: who, until when, and whether it may decide now."""
+    person = deadline.person_id
+    barred = person in case.barred
+    may = (
+        case.pending
+        and not barred
+        and not taken_above(case.course, deadline.level, now)
+        and not passed_up(case.course, deadline.level, now)
+    )
+    return {
+        "level": deadline.level,
+        "role": deadline.role,
+        "person_id": person,
+        "delegates": [one for one in stand_ins if one not in case.barred],
+        "due_at": instant(deadline.due_at),
+        "may_act": may,
+        "may_decide": may and (deadline.level > 1 or case.terms.manager_may_decide),
+    }

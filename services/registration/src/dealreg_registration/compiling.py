@@ -89,6 +89,7 @@ def compile_plan(
             activity_days=policy.activity_days,
             activity_notice_days=policy.activity_notice_days,
             renewal_incumbent=policy.renewal_incumbent,
+            appeal_days=policy.appeal_days,
         ),
         ladder=_ladder(document),
         business_days=_calendar(document.policy.calendar, zone, in_force_from.year),
@@ -195,6 +196,7 @@ def _ladder_terms(policy: doc.Policy, zone: str, year: int) -> LadderTerms:
         repeat_hours=ladder.ceo_repeat_hours,
         pause_for_information=ladder.pause_for_information,
         pause_limit=ladder.pause_limit_hours * HOUR,
+        manager_may_decide=ladder.manager_may_decide,
     )
 
 
@@ -237,4 +239,5 @@ def _ladder(document: doc.PlanDocument) -> Ladder:
         programme_manager=holders.get("partner_manager"),
         vp=holders.get("vp"),
         ceo=holders.get("ceo"),
+        reviewer=holders.get("reviewer"),
     )

@@ -13,6 +13,7 @@ from dealreg_registration.domain.account import (
     Account,
     Acted,
     ClaimMoved,
+    Corrected,
     Decided,
     Entry,
     Owner,
@@ -96,6 +97,9 @@ def events_for(
                 emit(event_type, entry.after.id, _changed(account, entry))
             elif entry.cause in NOTED:
                 emit(*claim_noted(account, entry, plan))
+        elif isinstance(entry, Corrected):
+            data = _corrected(account, entry, entries[index + 1 :], plan)
+            emit("dealreg.registration.corrected.v1", entry.registration_id, data)
         elif isinstance(entry, CaseMoved):
             emit(*case_moved(account, entry))
         elif isinstance(entry, CaseActed):
@@ -161,9 +165,40 @@ def _acted(
     )
 
 
+def _corrected(
+    account: Account, entry: Corrected, following: Sequence[Entry], plan: Plan
+) -> contract.RegistrationCorrected:
+    registration = account.registrations[entry.registration_id]
+    effects = [
+        move
+        for move in following
+        if isinstance(move, ClaimMoved)
+        and move.cause == "corrected"
+        and move.after.registration_id == registration.id
+    ]
+    return contract.RegistrationCorrected(
+        registration_id=registration.id,
+        partner_id=registration.partner_id,
+        account_id=account.id,
+        account_name=registration.account_name,
+        market=market_of(registration.market_region, registration.market_segment),
+        plan_number=plan.number,
+        at=entry.at,
+        amount_base=registration.amount_base,
+        filed_at=registration.filed_at,
+        conflict_id=entry.case_id,
+        from_result=entry.former,
+        from_result_at=entry.former_at,
+        to_result=entry.result,
+        protected=entry.held,
+        claims=tuple(_change(move) for move in effects),
+        credit=_credit(registration, entry, effects, plan) if entry.result == "won" else None,
+    )
+
+
 def _credit(
     registration: Registration,
-    act: Acted,
+    act: Acted | Corrected,
     effects: Sequence[ClaimMoved],
     plan: Plan,
 ) -> contract.Credit:

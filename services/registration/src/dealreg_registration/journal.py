@@ -12,6 +12,7 @@ from dealreg_registration.domain.account import (
     AccountEdited,
     Acted,
     ClaimMoved,
+    Corrected,
     Decided,
     Entry,
 )
@@ -42,13 +43,19 @@ def audit_rows(entries: Sequence[Entry], actor: Actor) -> list[dict[str, Any]]:
 
 
 def _describe(
-    entry: Acted | AccountEdited | ClaimMoved | CaseMoved | CaseActed,
+    entry: Acted | Corrected | AccountEdited | ClaimMoved | CaseMoved | CaseActed,
 ) -> dict[str, Any]:
     if isinstance(entry, Acted):
         return {
             "action": f"registration.{entry.act}",
             "subject": entry.registration_id,
             "detail": {"changed": list(entry.changed), "reason": entry.reason},
+        }
+    if isinstance(entry, Corrected):
+        return {
+            "action": "registration.corrected",
+            "subject": entry.registration_id,
+            "detail": {"from": entry.former, "to": entry.result, "conflict": entry.case_id},
         }
     if isinstance(entry, AccountEdited):
         return {

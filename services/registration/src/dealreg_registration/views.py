@@ -109,6 +109,24 @@ def referral_view(claim: Claim, actor: Actor) -> dict[str, str | None] | None:
     return {"kind": claim.referred_kind}
 
 
+def co_sell_view(account: Account, claim: Claim) -> dict[str, Any] | None:
+    """With whom a claim shares its protection by a ruling: these partners may see each other."""
+    lead = claim if claim.holds else account.claims.get(claim.co_holds or "")
+    if lead is None or not lead.holds:
+        return None
+    others = sorted(
+        (c for c in account.claims.values() if c.co_holds == lead.id and c.live),
+        key=lambda c: c.place,
+    )
+    together = [lead, *others]
+    if len(together) == 1:
+        return None
+    return {
+        "role": "lead" if claim is lead else "co_holder",
+        "with": [c.partner_id for c in together if c.id != claim.id],
+    }
+
+
 def owner_view(owner: Owner, registration: Registration, actor: Actor) -> Any:
     if actor.staff:
         return {
@@ -197,6 +215,7 @@ def present_view(
     claims = []
     for claim in account.of_registration(registration.id):
         view = claim_view(claim, spoken.get(claim.id, ()), actor)
+        view["co_sell"] = co_sell_view(account, claim)
         claims.append(view)
     return registration_base(registration, account.id, actor) | {
         "owner": owner_view(owner, registration, actor),

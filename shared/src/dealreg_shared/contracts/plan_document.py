@@ -303,6 +303,9 @@ class Policy(Section):
     renewal_incumbent: Annotated[
         bool, Field(description="Renewals come from the partner of the last won deal alone")
     ] = True
+    appeal_days: Annotated[
+        int, Field(ge=0, le=365, description="How long after its end a claim may be appealed")
+    ] = 10
     suspension_notice_days: Annotated[int, Field(ge=0, le=365)] = 5
     calendar: Annotated[
         Calendar, Field(description="What business days are; also for ladders without their own")

@@ -74,3 +74,6 @@ class LadderPolicy(Section):
         bool, Field(description="Whether the clocks stand while a party is asked")
     ] = False
     pause_limit_hours: Hours = 48
+    manager_may_decide: Annotated[
+        bool, Field(description="Whether partner managers rule, or only review and pass up")
+    ] = True

@@ -26,12 +26,7 @@ def check_if_match(request: Request | Headers, version: int) -> None:
     headers = request.headers if isinstance(request, Request) else request
     given = headers.get("if-match")
     if given is None:
-        raise Problem(
-            428,
-            "if-match-required",
-            "Say which version you change",
-            "Send the ETag that you were given as `If-Match`.",
-        )
+        raise _required()
     if given.strip() == "*" or etag(version).strip('"') in _strong_tags(given):
         return
     raise Problem(
@@ -40,6 +35,30 @@ def check_if_match(request: Request | Headers, version: int) -> None:
         "Somebody changed it meanwhile",
         "`If-Match` does not name the current version; read it again, then decide anew.",
         headers={"etag": etag(version)},
+    )
+
+
+def versions_seen(request: Request | Headers) -> frozenset[int] | None:
+    """The versions that ``If-Match`` names, to be compared inside a transaction; None for ``*``, any.
+
+    Raises ``Problem`` 428 without ``If-Match``.
+    """
+    headers = request.headers if isinstance(request, Request) else request
+    given = headers.get("if-match")
+    if given is None:
+        raise _required()
+    if given.strip() == "*":
+        return None
+    numbers = (tag.removeprefix("v") for tag in _strong_tags(given))
+    return frozenset(int(number) for number in numbers if number.isdecimal())
+
+
+def _required() -> Problem:
+    return Problem(
+        428,
+        "if-match-required",
+        "Say which version you change",
+        "Send the ETag that you were given as `If-Match`.",
     )
 
 

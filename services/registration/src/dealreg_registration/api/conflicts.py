@@ -1,4 +1,4 @@
-"""Conflicts and accounts, for staff."""
+"""Reading conflicts; accounts, for staff. What people do with a conflict is in ``case_acts``."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from dealreg_registration import case_reading, reading
-from dealreg_registration.api.callers import DECIDERS, STAFF, actor_of
+from dealreg_registration.api.callers import DECIDERS, READERS, STAFF, actor_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AccountEditBody
 from dealreg_registration.domain.case import CaseKind, CaseState
@@ -39,6 +39,7 @@ def conflicts_router(
     router = APIRouter(prefix="/v1")
     programme = writer.programme
     Staff = Annotated[Principal, Depends(authenticator.require(*STAFF))]
+    Reader = Annotated[Principal, Depends(authenticator.require(*READERS))]
     Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
 
     @router.get("/conflicts", tags=["conflicts"], summary="Conflicts, the newest first")
@@ -57,12 +58,22 @@ def conflicts_router(
         return {"items": items, "next": following}
 
     @router.get("/conflicts/{conflict_id}", tags=["conflicts"], summary="One conflict")
-    async def read_conflict(conflict_id: str, _caller: Staff) -> dict[str, Any]:
-        """The claims in true order, who must act by when, and its history."""
+    async def read_conflict(conflict_id: str, caller: Reader, response: Response) -> dict[str, Any]:
+        """For staff: the claims in true order, what each side filed, how the rules came to it, who may
+        act by when, and its history. A partner that is a party sees its own claims and what it is
+        asked."""
         await sweep(database, writer)
-        view = await database.read(lambda conn: case_reading.conflict_detail(conn, conflict_id))
+        if not caller.is_staff:
+            partner_id = caller.partner_id or ""
+            view = await database.read(
+                lambda conn: case_reading.party_detail(conn, conflict_id, partner_id)
+            )
+        else:
+            view = await database.read(lambda conn: case_reading.conflict_detail(conn, conflict_id))
         if view is None:
             raise not_found()
+        if caller.is_staff:
+            response.headers["etag"] = etag.etag(view["version"])
         return view
 
     @router.get("/accounts", tags=["accounts"], summary="Accounts, the oldest first")

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from dealreg_registration.api.delegations import delegations_router
 from dealreg_registration.api.keys import keys_router
 from dealreg_registration.api.partners import partners_router
 from dealreg_registration.api.people import people_router
@@ -15,5 +16,6 @@ def programme_routers(parts: ProgrammeParts) -> list[APIRouter]:
         plans_router(parts),
         partners_router(parts),
         people_router(parts),
+        delegations_router(parts),
         keys_router(parts),
     ]

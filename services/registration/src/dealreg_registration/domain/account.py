@@ -61,6 +61,7 @@ Cause = Literal[
     "expiring",
     "idle_warned",
     "active_again",
+    "appealed",
 ]
 """Why a claim took a step; from ``offered`` on, most leave its state as it is."""
 
@@ -196,6 +197,20 @@ class Acted:
 
 
 @dataclass(frozen=True, slots=True)
+class Corrected:
+    """A ruling put another result on record. ``held``: it was protected when the former was recorded."""
+
+    registration_id: str
+    at: datetime
+    owner: Owner
+    case_id: str
+    former: Literal["won", "lost"]
+    former_at: datetime
+    result: Literal["won", "lost"]
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AccountEdited:
     """Staff corrected the account: which facts changed, and its parent if they named one."""
 
@@ -205,7 +220,7 @@ class AccountEdited:
     parent_id: str | None = None
 
 
-Entry = Acted | AccountEdited | ClaimMoved | CaseMoved | CaseActed | Decided
+Entry = Acted | Corrected | AccountEdited | ClaimMoved | CaseMoved | CaseActed | Decided
 
 
 @dataclass(slots=True)
@@ -302,6 +317,13 @@ class Account:
             after = replace(after, flags=flags)
         self.claims[claim.id] = after
         self.journal.append(ClaimMoved(claim, after, cause, at, reasons, note))
+        return after
+
+    def mark_appealed(self, claim: Claim, case_id: str, at: datetime) -> Claim:
+        """Note the appeal of a claim; its state stays."""
+        after = replace(claim, appeal_id=case_id)
+        self.claims[claim.id] = after
+        self.journal.append(ClaimMoved(claim, after, "appealed", at))
         return after
 
     def moves(self) -> Iterator[ClaimMoved]:

@@ -78,6 +78,8 @@ class Case:
     claimed: Literal["won", "lost"] | None = None
     asked: tuple[Asked, ...] = ()
     last: Last | None = None
+    ruled_level: int | None = None
+    ruled_by: str | None = None
 
     @property
     def pending(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 from dealreg_registration.domain.account import PENDING, Account, Acted, Claim, Registration
 from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.context import Context
-from dealreg_registration.domain.errors import NothingToEnd, ResultAlreadyRecorded
+from dealreg_registration.domain.errors import NothingToEnd
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.domain.offers import line_freed
 from dealreg_registration.domain.owner import owner_for
@@ -39,16 +39,12 @@ def report_result(
     result: Literal["won", "lost"],
     reason: str | None = None,
 ) -> Registration:
-    """Record the deal's result. The first report counts.
+    """Record the deal's result. The first report counts; another one is for ``contradict``.
 
     On claims that have ended already the result is only recorded, and their state stays. A win closes
     the standby of its lines; after a loss it is offered the line.
     """
-    if registration.result is not None and registration.result != result:
-        raise ResultAlreadyRecorded(
-            f"This deal was already reported {registration.result}; the first report counts."
-        )
-    if registration.result == result:
+    if registration.result is not None:
         return registration
     registration = replace(
         touch(account, registration, context), result=result, result_at=context.now

@@ -23,12 +23,6 @@ class NothingToEnd(DomainError):
     code = "nothing_to_end"
 
 
-class ResultAlreadyRecorded(DomainError):
-    """The deal's other result was reported before; the first report counts."""
-
-    code = "result_already_recorded"
-
-
 class LineAlreadyFiled(DomainError):
     code = "line_already_filed"
 
@@ -124,3 +118,107 @@ class NotYourMarket(DomainError):
     """Only who looks after the market, or stands above, decides this."""
 
     code = "not_your_market"
+
+
+class CaseChanged(DomainError):
+    """Someone else acted on the case since the caller read it; the message says what was done."""
+
+    code = "version_changed"
+
+
+class CaseClosed(DomainError):
+    """The case is decided or withdrawn; nothing more can be done with it."""
+
+    code = "case_closed"
+
+
+class NotResponsible(DomainError):
+    """The caller has no authority on any level of the case."""
+
+    code = "not_responsible"
+
+
+class LevelTaken(DomainError):
+    """A higher level has taken the case."""
+
+    code = "level_taken"
+
+
+class LevelPassedUp(DomainError):
+    """The caller's level has passed the case up."""
+
+    code = "level_passed_up"
+
+
+class ReviewOnly(DomainError):
+    """By the plan, level 1 reviews and does not decide."""
+
+    code = "review_only"
+
+
+class TopLevel(DomainError):
+    """Nobody is above the caller's level."""
+
+    code = "top_level"
+
+
+class NotAParty(DomainError):
+    """The registration that is to be asked has no claim in the case."""
+
+    code = "not_a_party"
+
+
+class NotAsked(DomainError):
+    """Nothing that the partner is asked about this case waits for an answer."""
+
+    code = "not_asked"
+
+
+class RulingUnfit(DomainError):
+    """Such a ruling does not go with this kind of case, or names what is not part of it."""
+
+    code = "ruling_unfit"
+
+
+class RulingOvertaken(DomainError):
+    """What the ruling was about has changed meanwhile."""
+
+    code = "ruling_overtaken"
+
+
+class NamesAPerson(DomainError):
+    """A text that partners or the record will see names a person."""
+
+    code = "names_a_person"
+
+
+class AlreadyOpen(DomainError):
+    """There is such a case on this registration already."""
+
+    code = "already_open"
+
+
+class NotAppealable(DomainError):
+    """The claim has not ended in a way that can be appealed."""
+
+    code = "not_appealable"
+
+
+class AppealedAlready(DomainError):
+    code = "appealed_already"
+
+
+class AppealTooLate(DomainError):
+    code = "appeal_too_late"
+
+
+class RulingFinal(DomainError):
+    """The CEO ruled, and the plan names no reviewer."""
+
+    code = "ruling_final"
+
+
+class NoNewEvidence(DomainError):
+    """An appeal brings evidence that was not filed before."""
+
+    code = "no_new_evidence"

@@ -33,6 +33,7 @@ class LadderTerms:
 
     ``reminders`` are per cent of a level's own window. ``repeat_hours`` None: the last level is told
     once. ``pause_limit`` is how long all pauses of a case may take together.
+    ``manager_may_decide``: else level 1 only reviews and passes up.
     """
 
     levels: tuple[LevelTerms, ...] = (
@@ -45,6 +46,7 @@ class LadderTerms:
     repeat_hours: int | None = 24
     pause_for_information: bool = False
     pause_limit: timedelta = 48 * HOUR
+    manager_may_decide: bool = True
 
     def of(self, level: int) -> LevelTerms:
         """The terms of a level; one above the ladder, a reviewer's, has no deadline."""
@@ -71,6 +73,7 @@ def terms_row(terms: LadderTerms, opened_at: datetime) -> dict[str, Any]:
         "repeat_hours": terms.repeat_hours,
         "pause_for_information": terms.pause_for_information,
         "pause_limit_hours": terms.pause_limit // HOUR,
+        "manager_may_decide": terms.manager_may_decide,
     }
 
 
@@ -91,6 +94,7 @@ def terms_of(row: Mapping[str, Any]) -> LadderTerms:
         repeat_hours=row["repeat_hours"],
         pause_for_information=row["pause_for_information"],
         pause_limit=row["pause_limit_hours"] * HOUR,
+        manager_may_decide=row.get("manager_may_decide", True),
     )
 
 

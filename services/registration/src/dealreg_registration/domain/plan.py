@@ -70,6 +70,7 @@ class Policy:
     activity_days: int | None = None
     activity_notice_days: int = 7
     renewal_incumbent: bool = True
+    appeal_days: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ class Ladder:
     programme_manager: str | None = None
     vp: str | None = None
     ceo: str | None = None
+    reviewer: str | None = None
+    """Reviews the CEO's rulings on appeal."""
 
     def manager(self, region: str | None, segment: str | None) -> str | None:
         market = f"{region}/{segment}"

@@ -41,3 +41,13 @@ class LastAdminKey(DomainError):
     """Without it nobody could manage the programme any more."""
 
     code = "last_admin_key"
+
+
+class BadDelegation(DomainError):
+    """Such a delegation cannot be made."""
+
+    code = "bad_delegation"
+
+
+class DelegationNotFound(DomainError):
+    code = "delegation_not_found"

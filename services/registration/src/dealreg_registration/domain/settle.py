@@ -10,6 +10,7 @@ from dealreg_registration.domain.account import Account
 from dealreg_registration.domain.due import Provider, Timeline, first_due
 from dealreg_registration.domain.information import information_overdue
 from dealreg_registration.domain.offers import offers_over
+from dealreg_registration.domain.pauses import pauses_over
 from dealreg_registration.domain.plan import PlanBook, Standing
 from dealreg_registration.domain.reminders import expiring, idle
 from dealreg_registration.domain.term import releases, terms_over
@@ -21,6 +22,7 @@ PROVIDERS: tuple[Provider, ...] = (
     information_overdue,
     idle,
     expiring,
+    pauses_over,
 )
 """Everything that time alone does to an account."""
 

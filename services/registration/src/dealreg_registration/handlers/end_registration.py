@@ -1,14 +1,19 @@
 """Withdraw, win, lose or revoke a registration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
+from dealreg_registration.domain.appealing import contradict
 from dealreg_registration.domain.ending import report_result, revoke, withdraw
 from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.views import encode, present_view
+from dealreg_shared.ids import new_id
 
 Act = Literal["withdraw", "win", "lose", "revoke"]
+
+_RESULT: Mapping[Act, Literal["won", "lost"]] = {"win": "won", "lose": "lost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +41,17 @@ class EndRegistration:
             registration = withdraw(account, registration, book, context)
         elif self.act == "revoke":
             registration = revoke(account, registration, book, context, self.reason or "")
+        elif registration.result not in (None, _RESULT[self.act]):
+            contradict(account, registration, _RESULT[self.act], context, new_id)
+            view = present_view(account, registration, work.context, self.actor)
+            return Answer(202, encode(view), version=registration.version)
         else:
             registration = report_result(
                 account,
                 registration,
                 book,
                 context,
-                "won" if self.act == "win" else "lost",
+                _RESULT[self.act],
                 self.reason,
             )
         return Answer(

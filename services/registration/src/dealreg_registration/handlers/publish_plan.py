@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from dealreg_registration.domain.programme_errors import InForceTooEarly, PersonErased
+from dealreg_registration.handlers.delegate import current_delegations
 from dealreg_registration.plan_content import canonical_text, content_hash, content_of, parts_of
 from dealreg_registration.programme_store import advance, lock_programme, write_audit
 from dealreg_registration.tables_programme import person, plan
@@ -141,6 +142,7 @@ def _update_people(
     listed = {entry.id: entry for entry in people}
     new: list[dict[str, Any]] = []
     events: list[Outgoing] = []
+    delegations = current_delegations(conn, sorted(stored), now)
     for id_ in sorted(listed.keys() | stored.keys()):
         entry, row = listed.get(id_), stored.get(id_)
         if row is not None and row.erased_at is not None:
@@ -161,6 +163,7 @@ def _update_people(
             roles=tuple(values["roles"]),
             markets=tuple(values["manages"]),
             partner_id=values["partner_id"],
+            delegations=delegations.get(id_, ()),
         )
         events.append(Outgoing("dealreg.person.updated.v1", id_, id_, data, correlation_id))
     if new:

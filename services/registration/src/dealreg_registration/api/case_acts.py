@@ -1,0 +1,229 @@
+"""What people do with cases: take, review, ask, answer, comment, decide; open one, appeal."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from dealreg_registration import naming, reading
+from dealreg_registration.api.callers import DECIDERS, actor_of, idempotency_of
+from dealreg_registration.api.errors import not_found
+from dealreg_registration.api.schemas_cases import (
+    AppealBody,
+    DecideBody,
+    OpenCaseBody,
+    RequestInfoBody,
+    ReviewBody,
+    TextBody,
+)
+from dealreg_registration.commands import Command, IdempotencyKey
+from dealreg_registration.domain.errors import NoPlanInForce
+from dealreg_registration.handlers.decide_case import DecideCase
+from dealreg_registration.handlers.open_case import AppealClaim, OpenDirectEngagement
+from dealreg_registration.handlers.work_on_case import (
+    AnswerCase,
+    AskParty,
+    CommentOnCase,
+    ReviewCase,
+    TakeCase,
+)
+from dealreg_registration.writer import AccountWriter
+from dealreg_shared.auth import Authenticator, Principal
+from dealreg_shared.db import Database, app_now
+from dealreg_shared.telemetry import current
+from dealreg_shared.web import etag, idempotency
+from dealreg_shared.web.bodies import JsonBody
+
+
+def case_acts_router(
+    database: Database, writer: AccountWriter, authenticator: Authenticator
+) -> APIRouter:
+    """Routes that change cases. All but comments and answers need ``If-Match``."""
+    router = APIRouter(prefix="/v1", tags=["conflicts"])
+    programme = writer.programme
+    Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
+    Partner = Annotated[Principal, Depends(authenticator.require("partner"))]
+
+    async def carry_out(
+        request: Request, principal: Principal, make: Callable[[IdempotencyKey | None], Command]
+    ) -> Response:
+        """Run a command. A retry is answered first: the version that it names is past."""
+        raw = await request.body()
+        key = idempotency_of(
+            principal, request.headers, request.method, request.url.path, raw, required=False
+        )
+        if key is not None:
+            stored = await database.read(
+                lambda conn: idempotency.lookup(conn, key.scope, key.key, key.request_hash)
+            )
+            if stored is not None:
+                return _answer(stored.body, stored.status)
+        answer = await writer.submit(make(key))
+        return _answer(answer.body, answer.status)
+
+    @router.post(
+        "/conflicts", summary="Open a case: direct sales are there already", status_code=201
+    )
+    async def open_case(
+        request: Request, body: JsonBody[OpenCaseBody], principal: Decider
+    ) -> Response:
+        actor = actor_of(principal)
+        return await carry_out(
+            request,
+            principal,
+            lambda key: OpenDirectEngagement(
+                body.registration_id, actor, current(), body.reason, key
+            ),
+        )
+
+    @router.post("/conflicts/{conflict_id}/take", summary="Take a case on your level")
+    async def take(request: Request, conflict_id: str, principal: Decider) -> Response:
+        """Lower levels may comment from then on, and no longer decide. Needs `If-Match`."""
+        seen, actor = etag.versions_seen(request), actor_of(principal)
+        return await carry_out(
+            request, principal, lambda key: TakeCase(conflict_id, actor, current(), seen, key)
+        )
+
+    @router.post("/conflicts/{conflict_id}/review", summary="Pass a case up with a recommendation")
+    async def review(
+        request: Request, conflict_id: str, body: JsonBody[ReviewBody], principal: Decider
+    ) -> Response:
+        """The next level is responsible at once. Needs `If-Match`."""
+        seen, actor = etag.versions_seen(request), actor_of(principal)
+        return await carry_out(
+            request,
+            principal,
+            lambda key: ReviewCase(
+                conflict_id,
+                actor,
+                current(),
+                seen,
+                key,
+                recommendation=body.recommendation,
+                recommended=body.claims,
+                text=body.text,
+            ),
+        )
+
+    @router.post("/conflicts/{conflict_id}/comment", summary="Comment on a case")
+    async def comment(
+        request: Request, conflict_id: str, body: JsonBody[TextBody], principal: Decider
+    ) -> Response:
+        """Any staff may; partners never see it."""
+        actor = actor_of(principal)
+        return await carry_out(
+            request,
+            principal,
+            lambda key: CommentOnCase(
+                conflict_id, actor, current(), idempotency=key, text=body.text
+            ),
+        )
+
+    @router.post("/conflicts/{conflict_id}/request-info", summary="Ask one party for information")
+    async def request_info(
+        request: Request, conflict_id: str, body: JsonBody[RequestInfoBody], principal: Decider
+    ) -> Response:
+        """The clocks stand meanwhile if the plan says so, and never longer than its limit. Needs
+        `If-Match`."""
+        seen, actor = etag.versions_seen(request), actor_of(principal)
+
+        def check(conn: Connection) -> None:
+            book, _ = programme.current(conn)
+            if (plan := book.at(app_now(conn))) is None:
+                raise NoPlanInForce("No plan is in force yet; publish one first.")
+            naming.check_names_no_rival(
+                conn, conflict_id, body.registration_id, body.question, plan
+            )
+
+        await programme.read(database, check)
+        return await carry_out(
+            request,
+            principal,
+            lambda key: AskParty(
+                conflict_id,
+                actor,
+                current(),
+                seen,
+                key,
+                registration_id=body.registration_id,
+                question=body.question,
+                hours=body.hours,
+            ),
+        )
+
+    @router.post("/conflicts/{conflict_id}/answer", summary="Answer what you are asked")
+    async def answer(
+        request: Request, conflict_id: str, body: JsonBody[TextBody], principal: Partner
+    ) -> Response:
+        """For a partner that was asked; staff read it in the case's history."""
+        actor = actor_of(principal)
+        return await carry_out(
+            request,
+            principal,
+            lambda key: AnswerCase(conflict_id, actor, current(), idempotency=key, text=body.text),
+        )
+
+    @router.post("/conflicts/{conflict_id}/decide", summary="Rule on a case")
+    async def decide(
+        request: Request, conflict_id: str, body: JsonBody[DecideBody], principal: Decider
+    ) -> Response:
+        """Everything that follows is done in one transaction, and both sides are told. Needs
+        `If-Match`: of two who decide at once, one is told what the other did."""
+        seen, actor = etag.versions_seen(request), actor_of(principal)
+        await database.read(lambda conn: naming.check_names_nobody(conn, conflict_id, body.reason))
+        return await carry_out(
+            request,
+            principal,
+            lambda key: DecideCase(
+                conflict_id,
+                actor,
+                current(),
+                body.to_ruling(),
+                body.reason,
+                seen,
+                idempotency=key,
+            ),
+        )
+
+    @router.post(
+        "/registrations/{registration_id}/appeal",
+        summary="Appeal what became of a claim",
+        status_code=201,
+    )
+    async def appeal(
+        request: Request, registration_id: str, body: JsonBody[AppealBody], principal: Partner
+    ) -> Response:
+        """Once for each claim that was rejected, closed or revoked, in time, with new evidence. Somebody
+        above whoever ruled looks at it."""
+        actor = actor_of(principal)
+        view = await programme.read(
+            database,
+            lambda conn: reading.registration_detail(conn, programme, registration_id, actor),
+        )
+        if view is None:
+            raise not_found()
+        return await carry_out(
+            request,
+            principal,
+            lambda key: AppealClaim(
+                registration_id,
+                actor,
+                current(),
+                body.product_line,
+                body.text,
+                body.evidence,
+                tuple(view["evidence"]),
+                idempotency=key,
+            ),
+        )
+
+    return router
+
+
+def _answer(body: bytes, status: int) -> Response:
+    version = orjson.loads(body).get("version")
+    headers = {} if version is None else {"etag": etag.etag(version)}
+    return Response(body, status, headers, media_type="application/json")

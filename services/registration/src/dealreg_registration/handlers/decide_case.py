@@ -1,0 +1,83 @@
+"""Rule on a case: protections, standby, registrations, events, audit and the record, in one go."""
+
+from dataclasses import dataclass
+
+from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
+from dealreg_registration.domain.authority import deciding_level
+from dealreg_registration.domain.case import Case, CaseActed, Verdict
+from dealreg_registration.domain.case_steps import check_open
+from dealreg_registration.domain.ruling import Ruling, rule
+from dealreg_registration.handlers.on_case import (
+    acting,
+    answer_with,
+    case_at,
+    new_entry,
+    write_entry,
+)
+from dealreg_shared.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class DecideCase:
+    """The command. ``reason`` was checked to name no person; ``departs`` are precedents."""
+
+    conflict_id: str
+    actor: Actor
+    correlation_id: str
+    ruling: Ruling
+    reason: str
+    seen: frozenset[int] | None = None
+    departs: tuple[str, ...] = ()
+    idempotency: IdempotencyKey | None = None
+
+    @property
+    def target(self) -> Target:
+        return Target(conflict_id=self.conflict_id)
+
+    def run(self, work: Work) -> Answer:
+        case = case_at(work, self.conflict_id, self.seen)
+        check_open(case)
+        level = deciding_level(case, acting(work), work.context.now)
+        entry_id = new_entry()
+        case = rule(
+            work.account,
+            case,
+            self.ruling,
+            work.book,
+            work.context,
+            new_id,
+            level=level,
+            by=self.actor.person_id,
+            actor=self.actor.id,
+            entry_id=entry_id,
+            departs=self.departs,
+        )
+        write_entry(work, entry_id, case.id, "ruling", self.reason)
+        self._record(work, case, entry_id)
+        return answer_with(work, case)
+
+    def _record(self, work: Work, case: Case, entry_id: str) -> None:
+        verdict = _verdict(work, case)
+        work.new_rows.setdefault("ruling", []).append(
+            {
+                "conflict_id": case.id,
+                "account_id": work.account.id,
+                "case_kind": case.kind,
+                "kind": verdict.kind,
+                "level": verdict.level,
+                "person_id": verdict.by,
+                "decided_at": work.context.now,
+                "breached": verdict.breached,
+                "plan_number": work.context.plan.number,
+                "parts": [[part.claim_id, part.effect] for part in verdict.parts],
+                "departs": list(verdict.departs),
+                "reason_entry": entry_id,
+            }
+        )
+
+
+def _verdict(work: Work, case: Case) -> Verdict:
+    for entry in reversed(work.account.journal):
+        if isinstance(entry, CaseActed) and entry.case.id == case.id and entry.verdict is not None:
+            return entry.verdict
+    raise LookupError(case.id)
