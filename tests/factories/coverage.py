@@ -238,7 +238,7 @@ class Log:
         account: str = "acc_1",
         at: datetime = START,
     ) -> Event[Any]:
-        """``kind``: expired, promoted, closed, superseded or revoked."""
+        """``kind``: expired, promoted, closed, superseded, revoked, withdrawn or extended."""
         to_state = "protected" if kind == "promoted" else kind
         return self.add(
             f"claim.{kind}",

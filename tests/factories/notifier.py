@@ -24,6 +24,7 @@ from dealreg_shared.contracts.registration import (
     ClaimChange,
     ClaimChanged,
     ClaimDecided,
+    ClaimNoted,
     ClaimState,
     Owner,
     RegistrationEnded,
@@ -149,6 +150,24 @@ def changed(
         "cause": "term_over",
     }
     return ClaimChanged(**(values | changes))
+
+
+def noted(registration_id: str, partner_id: str, **changes: Any) -> ClaimNoted:
+    values: dict[str, Any] = {
+        "registration_id": registration_id,
+        "partner_id": partner_id,
+        "account_id": "acc_1",
+        "account_name": "Contoso Ltd",
+        "market": MARKET,
+        "plan_number": 1,
+        "claim_id": f"clm_{registration_id}",
+        "product_line": "platform",
+        "state": "protected",
+        "at": START,
+        "until": START + timedelta(days=7),
+        "manager_id": MANAGER,
+    }
+    return ClaimNoted(**(values | changes))
 
 
 def conflict_claim(

@@ -199,7 +199,7 @@ async def test_sums_are_added_per_cell_and_quarter(database: Database) -> None:
     log.ended("lost", "ada", at=AT, amount="7")
     log.ended("withdrawn", "ada", at=AT, claims=3)
     log.ended("revoked", "ada", at=AT)
-    for kind in ("expired", "superseded", "promoted", "closed", "revoked"):
+    for kind in ("expired", "superseded", "promoted", "closed", "revoked", "withdrawn", "extended"):
         log.moved(kind, "ada", at=AT)
     log.met(at=AT)
     log.met(at=AT, kind="appeal")
@@ -208,7 +208,7 @@ async def test_sums_are_added_per_cell_and_quarter(database: Database) -> None:
     cell = known.cells[CellKey("ada", WEST_SMB)]
     now = quarter_of(AT)
     assert cell.quarters[now] == Sums(
-        filed=3, superseded=1, lapsed=4, won=1, lost=1, won_value=100051, lost_value=700
+        filed=3, superseded=1, lapsed=5, won=1, lost=1, won_value=100051, lost_value=700
     )
     assert cell.over(now - 2, now - 1) == Sums(won=1, won_value=100)
     assert known.meetings == {WEST_SMB: 1}
@@ -216,7 +216,7 @@ async def test_sums_are_added_per_cell_and_quarter(database: Database) -> None:
         "filed": 1,
         "won": 2,
         "lost": 1,
-        "lapsed": 2,
+        "lapsed": 3,
         "superseded": 1,
     }
 
