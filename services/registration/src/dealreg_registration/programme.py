@@ -23,10 +23,6 @@ from dealreg_shared.db import Database, UtcDateTime, app_now
 
 T = TypeVar("T")
 
-YOUNG_OBJECTS = 10_000
-"""New objects between two looks of the collector. A batch makes thousands that live until its answers
-are sent; Python's 700 would have each of them looked at again and again."""
-
 REFRESH_LIMIT = 5
 """How often one read may find a newer programme before it gives up."""
 
@@ -99,7 +95,6 @@ class Programme:
                 # A plan's index is large and never changes: keep the collector from walking it.
                 gc.collect()
                 gc.freeze()
-                gc.set_threshold(YOUNG_OBJECTS)
 
     def _look(self, conn: Connection) -> tuple[int | None, Sequence[Row[Any]], Sequence[Row[Any]]]:
         version = conn.execute(select(programme_state.c.version)).scalar_one_or_none()

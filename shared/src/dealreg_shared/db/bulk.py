@@ -35,10 +35,8 @@ class _Insert:
     converters: tuple[Callable[[Any], Any] | None, ...]
 
     def values(self, rows: Sequence[Row]) -> list[list[Any]]:
-        """Each row's values. Raises KeyError or ValueError if the rows' columns differ."""
-        width = len(self.columns)
-        if any(len(row) != width for row in rows):
-            raise ValueError(f"rows for {self.into} with different columns in one insert")
+        """Each row's values. Raises ValueError if the rows' columns differ."""
+        self._check(rows)
         pairs = list(zip(self.columns, self.converters, strict=True))
         return [
             [row[name] if convert is None else convert(row[name]) for name, convert in pairs]
@@ -47,8 +45,19 @@ class _Insert:
 
     def document(self, rows: Sequence[Row]) -> str:
         """The rows as one JSON text. Raises as ``values`` does, and TypeError for what JSON lacks."""
-        objects = [dict(zip(self.columns, row, strict=True)) for row in self.values(rows)]
+        self._check(rows)
+        pairs = [
+            (name, convert)
+            for name, convert in zip(self.columns, self.converters, strict=True)
+            if convert is not None
+        ]
+        objects = [{**row, **{name: convert(row[name]) for name, convert in pairs}} for row in rows]
         return orjson.dumps(objects, default=_bytes).decode()
+
+    def _check(self, rows: Sequence[Row]) -> None:
+        columns = rows[0].keys()
+        if any(row.keys() != columns for row in rows):
+            raise ValueError(f"rows for {self.into} with different columns in one insert")
 
 
 def insert_rows(conn: Connection, batch: Sequence[tuple[Table, Sequence[Row]]]) -> None:

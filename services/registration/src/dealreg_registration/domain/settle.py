@@ -29,6 +29,8 @@ PROVIDERS: tuple[Provider, ...] = (
 
 def settle(account: Account, book: PlanBook, standing: Standing, now: datetime) -> None:
     """Bring the account to ``now``: every step due, in order of its instant, then of its place."""
+    if not account.claims:
+        return  # time does nothing to an account that nobody has claimed
     timeline = Timeline(book, standing)
     while (due := first_due(account, timeline, PROVIDERS)) is not None and due.at <= now:
         due.step(account, due.claim, timeline, due.at)

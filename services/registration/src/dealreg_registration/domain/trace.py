@@ -5,8 +5,7 @@ A step's sentence is for the partner that filed and must name no rival, no place
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 RULES = {
     1: "eligible",
@@ -19,14 +18,16 @@ RULES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Step(NamedTuple):
     """``rule`` counts as in rules.md, section 2; ``held`` says whether the rule decided."""
 
     rule: int
     held: bool
     sentence: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = _NOTHING
 
     def for_staff(self) -> dict[str, Any]:
         return {
