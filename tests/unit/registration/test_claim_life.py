@@ -250,6 +250,36 @@ def test_standby_that_owes_an_answer_is_skipped_and_keeps_its_place() -> None:
     assert world.state(second) == "protected"
 
 
+def test_who_was_skipped_by_a_question_alone_is_promoted_with_the_answer() -> None:
+    world = of_three()
+    first, second = world.file("a"), world.file("b")
+    want(world.account, [claim(world, second)], "Who signs?", world.context)
+    withdraw(world.account, first, world.book, world.context)
+    assert world.account.taken_by("platform") is None
+    give(world.after(days=1).account, [claim(world, second)], world.context)
+    assert claim(world, second).protected_from == START + DAY
+    made = [entry for entry in world.account.journal if isinstance(entry, Decided)][-1]
+    assert made.inputs["answered"] == claim(world, second).id
+    assert replay(made.inputs, world.context.plan) == made.result
+
+
+def test_an_answer_takes_nothing_from_who_came_meanwhile_and_gives_nothing_that_was_passed() -> (
+    None
+):
+    world = of_three()
+    first, second = world.file("a"), world.file("b")
+    want(world.account, [claim(world, second)], "Who signs?", world.context)
+    withdraw(world.account, first, world.book, world.context)
+    newcomer = world.file("c")
+    give(world.account, [claim(world, second)], world.context)
+    assert (world.state(newcomer), world.state(second)) == ("protected", "contested")
+    lose(world, newcomer)
+    decline_offer(world.account, [claim(world, second)], world.book, world.context)
+    want(world.account, [claim(world, second)], "And when?", world.context)
+    give(world.account, [claim(world, second)], world.context)
+    assert world.state(second) == "contested"
+
+
 def test_unanswered_the_claim_lapses_as_withdrawn_and_frees_its_line() -> None:
     world = of_three()
     first, second = world.file("a"), world.file("b")

@@ -107,6 +107,10 @@ def check(world: World) -> None:
         offered = [c for c in taken if c.offered]
         assert len(holders) + len(offered) <= 1, "one protection or one offer"
     assert all(c.flags == NO_FLAGS for c in world.account.claims.values() if c.state not in ACTIVE)
+    for case in world.account.cases.values():
+        members = [world.account.claims[c] for c in case.claim_ids]
+        lines = [claim.product_line for claim in members if claim.live]
+        assert (case.state == "open") == (len(lines) > len(set(lines))), "open while claims meet"
     following = due(world)
     assert following is None or following > world.now
 

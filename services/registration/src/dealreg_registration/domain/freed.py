@@ -10,7 +10,7 @@ from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.decide import RULE_BOOK
 from dealreg_registration.domain.inputs import describe_standby
 from dealreg_registration.domain.plan import Plan, PlanBook, Standing
-from dealreg_registration.domain.promotion import describe_promotion, next_in_line
+from dealreg_registration.domain.promotion import Because, describe_promotion, next_in_line
 
 
 def after_end(
@@ -44,21 +44,24 @@ def protect_next(
     product_line: str,
     at: datetime,
     *,
-    confirmed: str | None = None,
+    only: str | None = None,
+    because: Because = "ended",
 ) -> Claim | None:
-    """Protect who is next in line, or the one claim that ``confirmed`` its offer.
+    """Protect who is next in line, or ``only`` this claim, whose partner confirmed or answered.
 
     Returns the claim; None if nobody can be.
     """
     witnessed = standing.witnessed()
-    promotion = next_in_line(account, plan, witnessed, product_line, at, only=confirmed)
+    promotion = next_in_line(account, plan, witnessed, product_line, at, only=only, because=because)
     if promotion is None:
         return None
     waiting, cover = promotion.claim, promotion.cover
-    inputs = describe_standby(product_line, account, at, witnessed.suspended, confirmed=confirmed)
+    inputs = describe_standby(
+        product_line, account, at, witnessed.suspended, only=only, because=because
+    )
     after = account.move(
         waiting,
-        "former_ended" if confirmed is None else "offer_accepted",
+        "offer_accepted" if because == "confirmed" else "former_ended",
         at,
         (promotion.sentence,),
         state="protected",

@@ -12,6 +12,7 @@ from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.due import Due, Timeline
 from dealreg_registration.domain.errors import NothingToAsk, NothingWanted
+from dealreg_registration.domain.freed import protect_next
 from dealreg_registration.domain.offers import line_freed
 
 INFORMATION_RANK = 2
@@ -40,7 +41,11 @@ def want(account: Account, claims: Sequence[Claim], question: str, context: Cont
 
 
 def give(account: Account, claims: Sequence[Claim], context: Context) -> None:
-    """The partner answered. Raises ``NothingWanted``."""
+    """The partner answered. Raises ``NothingWanted``.
+
+    Standby was skipped while the question lasted: if that left the line to nobody, it is promoted now,
+    unless its partner let the line pass when it was offered.
+    """
     if not claims:
         raise NothingWanted("No information is wanted of you here.")
     for claim in claims:
@@ -48,7 +53,23 @@ def give(account: Account, claims: Sequence[Claim], context: Context) -> None:
             raise NothingWanted(f"No information is wanted on {claim.product_line!r}.")
     for claim in claims:
         flags = replace(claim.flags, information_due=None)
-        account.move(claim, "information_given", context.now, flags=flags)
+        after = account.move(claim, "information_given", context.now, flags=flags)
+        line = after.product_line
+        if (
+            context.plan.policy.standby == "promote"
+            and after.state == "contested"
+            and after.flags.passed is None
+            and account.taken_by(line) is None
+        ):
+            protect_next(
+                account,
+                context.plan,
+                context.standing,
+                line,
+                context.now,
+                only=after.id,
+                because="answered",
+            )
 
 
 def information_overdue(account: Account, _timeline: Timeline) -> Iterator[Due]:

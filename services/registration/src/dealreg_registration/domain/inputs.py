@@ -113,16 +113,17 @@ def describe_standby(
     at: datetime,
     suspended: Iterable[str],
     *,
-    confirmed: str | None = None,
+    only: str | None = None,
+    because: str = "ended",
 ) -> dict[str, Any]:
     """What a promotion reads beside the plan: who waits for the line, in order of place.
 
-    ``confirmed`` is the claim that was offered the line and took it.
+    ``only`` is the claim whose partner confirmed an offer or answered a question: ``because``.
     """
     waiting = account.standby(product_line)
     described: dict[str, Any] = {"standby": product_line}
-    if confirmed is not None:
-        described["confirmed"] = confirmed
+    if only is not None:
+        described[because] = only
     return described | _describe_account(account, waiting, at, suspended)
 
 

@@ -93,7 +93,8 @@ def accept_offer(account: Account, offered: Sequence[Claim], context: Context) -
             context.standing,
             claim.product_line,
             context.now,
-            confirmed=claim.id,
+            only=claim.id,
+            because="confirmed",
         )
     close_settled(account, context.now)
 

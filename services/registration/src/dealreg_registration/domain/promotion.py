@@ -4,13 +4,21 @@ One that is skipped keeps its place: its partner is not active or not in territo
 is wanted of it, or it let this very vacancy pass.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.coverage import Cover, covers, target_for
 from dealreg_registration.domain.plan import Plan, Standing, window
+
+Because = Literal["ended", "confirmed", "answered"]
+_WHY: Mapping[Because, str] = {
+    "ended": "The earlier protection ended and yours was next",
+    "confirmed": "You confirmed that you take this deal over",
+    "answered": "You have answered, and nobody holds this product line",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +41,12 @@ def next_in_line(
     *,
     vacancy: datetime | None = None,
     only: str | None = None,
+    because: Because = "ended",
 ) -> Promotion | None:
     """The oldest standby claim that is active and in territory under the plan then in force.
 
-    ``vacancy`` names a line that was lost: who let it pass is skipped. ``only`` asks for one claim.
+    ``vacancy`` names a line that was lost: who let it pass is skipped. ``only`` asks for one claim,
+    whose partner has confirmed an offer or answered a question.
     """
     named = plan.named(account.keys, account.parent_keys)
     for waiting in account.standby(product_line):
@@ -64,12 +74,7 @@ def next_in_line(
             start,
             end,
             mine,
-            (
-                "The earlier protection ended and yours was next"
-                if only is None
-                else "You confirmed that you take this deal over"
-            )
-            + f": you are protected for {partner.protection_days} days, "
+            f"{_WHY[because]}: you are protected for {partner.protection_days} days, "
             f"until {end:%Y-%m-%d %H:%M} UTC.",
         )
     return None

@@ -15,7 +15,7 @@ from dealreg_registration.domain.decide import RULE_BOOK, decide
 from dealreg_registration.domain.facts import Disagreement, Location
 from dealreg_registration.domain.inputs import describe_result
 from dealreg_registration.domain.plan import Plan, Standing, StatusPeriod
-from dealreg_registration.domain.promotion import describe_promotion, next_in_line
+from dealreg_registration.domain.promotion import Because, describe_promotion, next_in_line
 
 
 class NotReplayable(Exception):
@@ -33,8 +33,11 @@ def replay(inputs: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
     )
     account = _account(inputs, plan, now)
     if "standby" in inputs:
+        causes: tuple[Because, ...] = ("confirmed", "answered")
+        because: Because = next((cause for cause in causes if cause in inputs), "ended")
+        only = inputs.get(because)
         promotion = next_in_line(
-            account, plan, standing, inputs["standby"], now, only=inputs.get("confirmed")
+            account, plan, standing, inputs["standby"], now, only=only, because=because
         )
         if promotion is None:
             raise NotReplayable("nobody on standby could be promoted")
