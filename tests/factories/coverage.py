@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from dealreg_coverage.compiling import compile_plan
@@ -225,6 +225,27 @@ class Log:
                 protected=True,
                 filed_at=at - timedelta(days=1),
                 claims=tuple(_change(index, "protected", how) for index in range(1, claims + 1)),
+            ),
+            at,
+        )
+
+    def corrected(self, former: Event[Any], to: Literal["won", "lost"], at: datetime) -> Event[Any]:
+        """A ruling puts another result on record than that of ``former``, won or lost."""
+        data = former.data
+        fact = {name: getattr(data, name) for name in contract.RegistrationFact.model_fields}
+        return self.add(
+            "registration.corrected",
+            data.account_id,
+            contract.RegistrationCorrected(
+                **fact,
+                at=at,
+                amount_base=data.amount_base,
+                filed_at=data.filed_at,
+                conflict_id="cnf_1",
+                from_result="lost" if to == "won" else "won",
+                from_result_at=data.at,
+                to_result=to,
+                protected=True,
             ),
             at,
         )

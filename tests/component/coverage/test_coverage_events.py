@@ -40,6 +40,16 @@ async def test_a_win_is_told_with_its_cause(planned: House) -> None:
     assert (closed.data.priority, opened.data.priority) == ("P2", "P3")
 
 
+async def test_a_corrected_result_counts_as_if_the_former_had_never_been(planned: House) -> None:
+    won = planned.log.ended("won", "ada", at=planned.now)
+    await planned.settle()
+    planned.log.corrected(won, "lost", planned.now + timedelta(hours=1))
+    await planned.settle()
+    cells = tables.metadata.tables["cell_quarter"]
+    row = await planned.service.database.read(lambda conn: conn.execute(select(cells)).one())
+    assert (row.won, row.won_value, row.lost, row.lost_value) == (0, 0, 1, 2_500_000)
+
+
 async def test_what_arrives_twice_counts_once(planned: House) -> None:
     planned.log.ended("won", "ada", at=planned.now)
     await planned.settle()

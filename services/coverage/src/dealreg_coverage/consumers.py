@@ -34,6 +34,7 @@ PROJECTIONS: Mapping[str, Mapping[str, HandlerHere]] = {
         "dealreg.registration.lines-added.v1": deal_events.filed,
         "dealreg.registration.won.v1": deal_events.won,
         "dealreg.registration.lost.v1": deal_events.lost,
+        "dealreg.registration.corrected.v1": deal_events.corrected,
         "dealreg.registration.withdrawn.v1": deal_events.withdrawn,
         "dealreg.claim.expired.v1": deal_events.expired,
         "dealreg.claim.withdrawn.v1": deal_events.claim_withdrawn,

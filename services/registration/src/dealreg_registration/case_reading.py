@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from dealreg_registration import store
+from dealreg_registration import account_rows
 from dealreg_registration.case_rows import case_from
 from dealreg_registration.case_views import case_view, filed_view, level_view, party_view
 from dealreg_registration.domain.account import Claim
@@ -129,7 +129,7 @@ def _text_view(entry: Row[Any]) -> dict[str, Any]:
 def _filed(conn: Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
     rows = conn.execute(
         select(registration)
-        .where(store.among(conn, registration.c.id, ids))
+        .where(account_rows.among(conn, registration.c.id, ids))
         .order_by(registration.c.filed_at, registration.c.id)
     )
     return [filed_view(row) for row in rows]
@@ -138,7 +138,7 @@ def _filed(conn: Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
 def _traces(conn: Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
     rows = conn.execute(
         select(decision)
-        .where(store.among(conn, decision.c.registration_id, ids))
+        .where(account_rows.among(conn, decision.c.registration_id, ids))
         .order_by(decision.c.id)
     )
     return [
@@ -160,7 +160,7 @@ def _levels(conn: Connection, case: Case, now: datetime) -> list[dict[str, Any]]
     for row in conn.execute(
         select(delegation.c.person_id, delegation.c.delegate_id)
         .where(
-            store.among(conn, delegation.c.person_id, persons),
+            account_rows.among(conn, delegation.c.person_id, persons),
             delegation.c.begins <= now,
             delegation.c.ends > now,
         )
@@ -179,11 +179,11 @@ def _members(conn: Connection, conflict_ids: Iterable[str]) -> Mapping[str, list
     joined = (
         select(conflict_claim.c.conflict_id, claim)
         .join(claim, claim.c.id == conflict_claim.c.claim_id)
-        .where(store.among(conn, conflict_claim.c.conflict_id, conflict_ids))
+        .where(account_rows.among(conn, conflict_claim.c.conflict_id, conflict_ids))
         .order_by(conflict_claim.c.conflict_id, conflict_claim.c.position)
     )
     for row in conn.execute(joined):
-        members.setdefault(row.conflict_id, []).append(store.claim_from(row))
+        members.setdefault(row.conflict_id, []).append(account_rows.claim_from(row))
     return members
 
 
@@ -195,7 +195,7 @@ def _cases(conn: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     names = dict(
         conn.execute(
             select(account.c.id, account.c.name).where(
-                store.among(conn, account.c.id, {row.account_id for row in rows})
+                account_rows.among(conn, account.c.id, {row.account_id for row in rows})
             )
         )
         .tuples()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from dealreg_registration import store
+from dealreg_registration import case_store, store
 from dealreg_registration.commands import Command
 from dealreg_registration.domain.account import Account
 from dealreg_registration.domain.facts import first
@@ -48,7 +48,7 @@ def find_accounts(
     by_registration = store.account_of(
         conn, {c.target.registration_id for c in commands if c.target.registration_id is not None}
     )
-    by_case = store.account_of_case(
+    by_case = case_store.account_of_case(
         conn, {c.target.conflict_id for c in commands if c.target.conflict_id is not None}
     )
     wanted: dict[str, str] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, exists, select
 
-from dealreg_registration import store
+from dealreg_registration import account_rows, store
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NoPlanInForce
@@ -154,7 +154,9 @@ def _present(
     context = Context(plan, standing, now)
     ids = {row.id for row in rows}
     accounts = conn.execute(
-        select(account).where(store.among(conn, account.c.id, {row.account_id for row in rows}))
+        select(account).where(
+            account_rows.among(conn, account.c.id, {row.account_id for row in rows})
+        )
     ).all()
     loaded = store.read_accounts(conn, accounts, ids)
     for item in loaded.values():
@@ -163,7 +165,7 @@ def _present(
         found.id: found.reasons
         for found in conn.execute(
             select(claim.c.id, claim.c.reasons).where(
-                store.among(conn, claim.c.registration_id, ids)
+                account_rows.among(conn, claim.c.registration_id, ids)
             )
         )
     }
@@ -242,7 +244,9 @@ def account_page(
 def account_detail(
     conn: Connection, programme: Programme, account_ids: Collection[str]
 ) -> list[dict[str, Any]]:
-    rows = conn.execute(select(account).where(store.among(conn, account.c.id, account_ids))).all()
+    rows = conn.execute(
+        select(account).where(account_rows.among(conn, account.c.id, account_ids))
+    ).all()
     return account_views(conn, programme, rows)
 
 

@@ -5,57 +5,36 @@ anything and must not commit. What changed is written by ``store_rows``.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Connection,
     Row,
-    String,
-    any_,
-    bindparam,
-    func,
     or_,
     select,
     text,
 )
 
-from dealreg_registration.case_rows import case_from
-from dealreg_registration.domain import facts, flags
+from dealreg_registration.account_rows import among, claim_from, registration_from
+from dealreg_registration.case_store import read_cases
+from dealreg_registration.domain import facts
 from dealreg_registration.domain.account import (
     ACTIVE,
     Account,
-    Claim,
     Registration,
 )
 from dealreg_registration.domain.case import Case
-from dealreg_registration.domain.facts import Facts, Location
+from dealreg_registration.domain.facts import Facts
 from dealreg_registration.tables_accounts import (
     account,
     account_key,
     claim,
-    conflict,
-    conflict_claim,
     registration,
 )
-from dealreg_registration.tables_programme import delegation
-from dealreg_shared.db.types import JsonText
-
-
-def among(
-    conn: Connection, column: ColumnElement[str], values: Iterable[str]
-) -> ColumnElement[bool]:
-    """``column`` is one of ``values``, as one parameter: the statement stays the same for any number."""
-    listed = sorted(set(values))
-    if conn.dialect.name == "postgresql":
-        return column == any_(bindparam(None, listed, type_=ARRAY(String)))
-    each = func.json_each(bindparam(None, listed, type_=JsonText)).table_valued("value")
-    return column.in_(select(each.c.value))
 
 
 @dataclass(slots=True)
@@ -193,102 +172,18 @@ def read_accounts(
     wanted.update(registration_ids)
     if wanted:
         for row in conn.execute(select(registration).where(among(conn, registration.c.id, wanted))):
-            loaded[row.account_id].account.registrations[row.id] = _registration(row)
+            loaded[row.account_id].account.registrations[row.id] = registration_from(row)
     past = {
         c.case_id
         for item in loaded.values()
         for c in item.account.claims.values()
         if c.case_id is not None and c.registration_id in registration_ids
     }
-    _read_cases(conn, loaded, {*case_ids, *past})
+    accounts = {account_id: item.account for account_id, item in loaded.items()}
+    read_cases(conn, accounts, {*case_ids, *past})
     for item in loaded.values():
         item.remember()
     return loaded
-
-
-def _read_cases(conn: Connection, loaded: Mapping[str, Loaded], named: Collection[str]) -> None:
-    """The undecided cases of these accounts, and those named."""
-    chosen: ColumnElement[bool] = among(conn, conflict.c.account_id, loaded) & text(
-        "conflict.state IN ('open', 'reviewed')"
-    )
-    if named:
-        chosen = or_(chosen, among(conn, conflict.c.id, named))
-    rows = conn.execute(select(conflict).where(chosen)).all()
-    if not rows:
-        return
-    members: dict[str, list[str]] = {}
-    for member in conn.execute(
-        select(conflict_claim)
-        .where(among(conn, conflict_claim.c.conflict_id, [row.id for row in rows]))
-        .order_by(conflict_claim.c.conflict_id, conflict_claim.c.position)
-    ):
-        members.setdefault(member.conflict_id, []).append(member.claim_id)
-    for row in rows:
-        loaded[row.account_id].account.cases[row.id] = case_from(row, members.get(row.id, []))
-
-
-def suspected_pairs(conn: Connection, account_ids: Collection[str]) -> set[frozenset[str]]:
-    """The pairs of accounts, one of them among these, that a person was asked about already."""
-    if not account_ids:
-        return set()
-    here, other = conflict.c.account_id, conflict.c.other_account_id
-    rows = conn.execute(
-        select(here, other).where(
-            conflict.c.kind == "possible_duplicate",
-            or_(among(conn, here, account_ids), among(conn, other, account_ids)),
-        )
-    )
-    return {frozenset(pair) for pair in rows.tuples()}
-
-
-def claim_from(row: Row[Any]) -> Claim:
-    return Claim(
-        id=row.id,
-        registration_id=row.registration_id,
-        partner_id=row.partner_id,
-        product_line=row.product_line,
-        place=row.place,
-        state=row.state,
-        decided_at=row.decided_at,
-        plan_number=row.plan_number,
-        protected_from=row.protected_from,
-        protected_until=row.protected_until,
-        territory_id=row.territory_id,
-        assignment_id=row.assignment_id,
-        referred_kind=row.referred_kind,
-        referred_id=row.referred_id,
-        duplicate_of=row.duplicate_of,
-        case_id=row.case_id,
-        appeal_id=row.appeal_id,
-        co_holds=row.co_holds,
-        codes=tuple(row.codes),
-        ended_at=row.ended_at,
-        flags=flags.from_json(row.flags),
-    )
-
-
-def _registration(row: Row[Any]) -> Registration:
-    return Registration(
-        id=row.id,
-        partner_id=row.partner_id,
-        account_name=row.account_name,
-        filed_at=row.filed_at,
-        amount=Decimal(row.amount),
-        currency=row.currency,
-        amount_base=Decimal(row.amount_base),
-        close_date=row.close_date,
-        deal_type=row.deal_type,
-        place_of_use=Location(*row.place_of_use),
-        tags=frozenset(row.tags),
-        reseller_id=row.reseller_id,
-        distributor_id=row.distributor_id,
-        market_region=row.market_region,
-        market_segment=row.market_segment,
-        last_activity_at=row.last_activity_at,
-        version=row.version,
-        result=row.result,
-        result_at=row.result_at,
-    )
 
 
 def read_incumbents(
@@ -356,31 +251,3 @@ def account_of(conn: Connection, registration_ids: Collection[str]) -> dict[str,
         )
     )
     return {row.id: row.account_id for row in rows}
-
-
-def account_of_case(conn: Connection, case_ids: Collection[str]) -> dict[str, str]:
-    """Case id -> account id, for those that exist."""
-    if not case_ids:
-        return {}
-    rows = conn.execute(
-        select(conflict.c.id, conflict.c.account_id).where(among(conn, conflict.c.id, case_ids))
-    )
-    return {row.id: row.account_id for row in rows}
-
-
-def delegators(
-    conn: Connection, delegates: Collection[str], now: datetime
-) -> dict[str, frozenset[str]]:
-    """Person id -> those for whom the person may act at ``now``. No chains."""
-    if not delegates:
-        return {}
-    found: dict[str, set[str]] = {}
-    for row in conn.execute(
-        select(delegation.c.person_id, delegation.c.delegate_id).where(
-            among(conn, delegation.c.delegate_id, delegates),
-            delegation.c.begins <= now,
-            delegation.c.ends > now,
-        )
-    ):
-        found.setdefault(row.delegate_id, set()).add(row.person_id)
-    return {delegate: frozenset(persons) for delegate, persons in found.items()}

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from dealreg_registration import store, store_rows
+from dealreg_registration import case_store, store, store_rows
 from dealreg_registration.commands import SYSTEM, Answer, Command, Work
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import DomainError, NoPlanInForce, RegistrationNotFound
@@ -207,9 +207,9 @@ class AccountWriter:
         batch = _Batch(
             book,
             Context(plan, standing, now),
-            store.delegators(conn, {person for person in persons if person is not None}, now),
+            case_store.delegators(conn, {person for person in persons if person is not None}, now),
         )
-        batch.suspected = store.suspected_pairs(conn, also(resolutions))
+        batch.suspected = case_store.suspected_pairs(conn, also(resolutions))
         answers: list[Answer | Exception] = []
         for command, account_id, resolution in zip(commands, targets, resolutions, strict=True):
             try:

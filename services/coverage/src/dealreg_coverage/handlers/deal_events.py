@@ -21,6 +21,7 @@ from dealreg_shared.contracts.conflict import ConflictOpened
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.registration import (
     ClaimChanged,
+    RegistrationCorrected,
     RegistrationEnded,
     RegistrationFact,
     RegistrationFiled,
@@ -45,6 +46,22 @@ def won(desk: Desk, conn: Connection, event: Event[RegistrationEnded]) -> None:
 def lost(desk: Desk, conn: Connection, event: Event[RegistrationEnded]) -> None:
     sums = Sums(lost=1, lost_value=cents(event.data.amount_base))
     _add(desk, conn, event, event.data.at, sums, "lost", "a deal was lost")
+
+
+def corrected(desk: Desk, conn: Connection, event: Event[RegistrationCorrected]) -> None:
+    """The former result is taken out of its own quarter, the new one counts from the correction on."""
+    fact, value = event.data, cents(event.data.amount_base)
+    former = (
+        Sums(won=-1, won_value=-value)
+        if fact.from_result == "won"
+        else Sums(lost=-1, lost_value=-value)
+    )
+    because = "a deal's result was corrected"
+    _add(desk, conn, event, fact.from_result_at, former, "corrected", because)
+    if fact.to_result == "won":
+        _add(desk, conn, event, fact.at, Sums(won=1, won_value=value), "won", because)
+    elif fact.to_result == "lost":
+        _add(desk, conn, event, fact.at, Sums(lost=1, lost_value=value), "lost", because)
 
 
 def withdrawn(desk: Desk, conn: Connection, event: Event[RegistrationEnded]) -> None:
