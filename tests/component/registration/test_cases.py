@@ -431,3 +431,46 @@ async def test_co_sellers_see_each_other(any_api: RegistrationApi) -> None:
         view = (await any_api.get(who, f"/v1/registrations/{registration['id']}")).json()
         shared = view["claims"][0].get("co_sell")
         assert (shared and shared["with"]) == partner
+
+
+async def test_what_was_written_can_be_erased_and_what_was_done_stays(
+    any_api: RegistrationApi,
+) -> None:
+    await any_api.filed("acme")
+    await any_api.filed("techstart")
+    await act(any_api, "vp", await conflict(any_api), "comment", text="Jo told me.")
+    case = await conflict(any_api)
+    [entry] = [e for e in case["history"] if e["text"] == "Jo told me."]
+    path = f"/v1/conflicts/{case['id']}/entries/{entry['detail']['entry']}"
+    for _ in range(2):
+        gone = await any_api.client.delete(path, headers=any_api.headers("admin"))
+        assert gone.status_code == 204
+    none = await any_api.client.delete(f"{path}x", headers=any_api.headers("admin"))
+    assert none.status_code == 404
+    assert (await any_api.client.delete(path, headers=any_api.headers("vp"))).status_code == 403
+    case = await conflict(any_api)
+    assert "Jo told me." not in str(case)
+    assert [e["action"] for e in case["history"]][-2:] == ["conflict.commented", "conflict.erased"]
+
+
+async def test_an_offer_ends_with_the_ruling_that_gives_the_line_to_another(
+    api: RegistrationApi,
+) -> None:
+    first, second, third = [await api.filed(who) for who in ("acme", "techstart", "fourth")]
+    await api.act("acme", first["id"], "lose")
+    case = await conflict(api)
+    assert case["state"] == "open"
+    award = {"ruling": "award", "claim": third["claims"][0]["id"], "reason": "Nearer to the buyer."}
+    decided = await act(api, "manager", case, "decide", **award)
+    assert decided.status_code == 200, decided.text
+    assert await states(api, first, second, third) == ["lost", "closed", "protected"]
+    refused = await api.act("techstart", second["id"], "offer/accept")
+    assert refused.status_code == 409
+
+
+@pytest.mark.parametrize("kind", ["overlap", "appeal", "contradiction", "direct_engagement"])
+async def test_conflicts_are_listed_by_kind(api: RegistrationApi, kind: str) -> None:
+    await api.filed("acme")
+    await api.filed("techstart")
+    listed = (await api.get("auditor", f"/v1/conflicts?kind={kind}")).json()["items"]
+    assert [entry["kind"] for entry in listed] == ([kind] if kind == "overlap" else [])

@@ -22,6 +22,7 @@ from dealreg_registration.api.schemas_cases import (
 from dealreg_registration.commands import Command, IdempotencyKey
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.handlers.decide_case import DecideCase
+from dealreg_registration.handlers.erase_entry import erase_entry
 from dealreg_registration.handlers.open_case import AppealClaim, OpenDirectEngagement
 from dealreg_registration.handlers.work_on_case import (
     AnswerCase,
@@ -45,6 +46,7 @@ def case_acts_router(
     router = APIRouter(prefix="/v1", tags=["conflicts"])
     programme = writer.programme
     Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
+    Admin = Annotated[Principal, Depends(authenticator.require("admin"))]
     Partner = Annotated[Principal, Depends(authenticator.require("partner"))]
 
     async def carry_out(
@@ -153,6 +155,17 @@ def case_acts_router(
                 hours=body.hours,
             ),
         )
+
+    @router.delete(
+        "/conflicts/{conflict_id}/entries/{entry_id}",
+        summary="Erase what somebody wrote on a case",
+        status_code=204,
+    )
+    async def erase(conflict_id: str, entry_id: str, principal: Admin) -> None:
+        """The text goes, what was done stays. Erasing again changes nothing."""
+        actor = actor_of(principal).id
+        if not await database.write(lambda conn: erase_entry(conn, conflict_id, entry_id, actor)):
+            raise not_found()
 
     @router.post("/conflicts/{conflict_id}/answer", summary="Answer what you are asked")
     async def answer(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from dealreg_registration.case_views import party_view
 from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
 from dealreg_registration.domain.appealing import appeal, open_direct_engagement
-from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.handlers.on_case import answer_with, new_entry, write_entry
 from dealreg_registration.views import encode
 from dealreg_shared.ids import new_id
@@ -22,7 +21,6 @@ class AppealClaim:
     text: str
     evidence: tuple[str, ...]
     known_evidence: tuple[str, ...] = ()
-    version: int | None = None
     idempotency: IdempotencyKey | None = None
 
     @property
@@ -31,8 +29,6 @@ class AppealClaim:
 
     def run(self, work: Work) -> Answer:
         registration = work.registration(self.registration_id)
-        if self.version is not None and self.version != registration.version:
-            raise VersionConflict("The registration changed since you read it.")
         case = appeal(
             work.account,
             registration,
