@@ -20,6 +20,15 @@ from dealreg_shared.contracts.conflict import (
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.people import AccessKeyUpdated, Delegation, PersonUpdated, Role
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
+from dealreg_shared.contracts.referral import (
+    ReferralAccepted,
+    ReferralConsented,
+    ReferralEnded,
+    ReferralFact,
+    ReferralLine,
+    ReferralOffered,
+    ReferralReturned,
+)
 from dealreg_shared.contracts.registration import (
     ClaimChange,
     ClaimChanged,
@@ -27,6 +36,7 @@ from dealreg_shared.contracts.registration import (
     ClaimNoted,
     ClaimState,
     Owner,
+    ReferralTarget,
     RegistrationEnded,
     RegistrationFiled,
 )
@@ -102,6 +112,40 @@ def decided(claim_id: str, outcome: ClaimState = "protected", **changes: Any) ->
         "protected_until": START + timedelta(days=90) if outcome == "protected" else None,
     }
     return ClaimDecided(**(values | changes))
+
+
+def referred(step: str, *product_lines: str) -> ReferralFact:
+    """Rival's referral to the partner ``third``; returned, the claim is rival's again."""
+    at = {"offered": "offered_at", "accepted": "accepted_at", "consented": "consented_at"}
+    at |= {"ended": "ended_at", "declined": "returned_at", "lapsed": "returned_at"}
+    further: dict[str, Any] = {at[step]: START}
+    model: type[ReferralFact] = ReferralReturned
+    if step == "offered":
+        model, further["due_at"] = ReferralOffered, START + timedelta(days=2)
+    elif step == "accepted":
+        model, further["taken_registration_id"] = ReferralAccepted, "reg_taken"
+    elif step == "consented":
+        model = ReferralConsented
+    elif step == "ended":
+        model = ReferralEnded
+    else:
+        further["claims"] = tuple(
+            decided(f"clm_{line}", product_line=line) for line in product_lines
+        )
+    return model(
+        registration_id="reg_b",
+        partner_id="rival",
+        account_id="acc_1",
+        account_name="Contoso Ltd",
+        market=MARKET,
+        plan_number=1,
+        target=ReferralTarget(kind="partner", id="third"),
+        lines=tuple(
+            ReferralLine(referral_id=f"ref_{line}", claim_id=f"clm_{line}", product_line=line)
+            for line in product_lines
+        ),
+        **further,
+    )
 
 
 def ended(registration_id: str, partner_id: str, **changes: Any) -> RegistrationEnded:

@@ -44,6 +44,14 @@ from tests.factories.notifier_world import Clock
 
 PACKAGE = "dealreg_notifier"
 
+REFERRAL = {
+    "to": "direct",
+    "account": "Contoso",
+    "lines": ["Platform"],
+    "referrals": ["ref_1"],
+    "due_at": "2026-03-05T00:00:00.000000Z",
+}
+
 
 class PostgresClock(Clock):
     """Moves the database's own clock: what a transaction reads as ``app_now()``."""
@@ -279,7 +287,7 @@ async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
                 "mia",
                 f"acc_{number}",
                 f"cause-{number}",
-                {"to": "direct", "account": "Contoso", "lines": ["Platform"]},
+                REFERRAL,
                 "cor",
             )
             for number in range(20)
@@ -324,7 +332,7 @@ async def test_a_storm_is_one_message_however_many_processes_claim_it(
             person,
             f"acc_{number}",
             f"cause-{number}",
-            {"to": "direct", "account": "Contoso", "lines": ["Platform"]},
+            REFERRAL,
             "cor",
         )
         for number in range(60)

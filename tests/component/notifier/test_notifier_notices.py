@@ -123,6 +123,9 @@ async def test_added_lines_and_claims_decided_again_are_told(world: World) -> No
     assert "was changed (employees)" in again["text"]
 
 
+SECRETS = ("rival", "Rival", "reg_b", "25000", "clm_")
+
+
 async def test_a_referral_passes_on_account_and_lines_only(world: World) -> None:
     target = ReferralTarget(kind="partner", id="third")
     claims = tuple(
@@ -130,19 +133,42 @@ async def test_a_referral_passes_on_account_and_lines_only(world: World) -> None
         for line in ("platform", "backup")
     )
     await say(world, "registration.filed", make.filed("reg_b", "rival", *claims))
-    (notice,) = await notices(world, "third")
-    assert notice["kind"] == "referral"
-    assert notice["title"] == "Referred to you: Contoso Ltd (Platform and Backup)"
-    words = f"{notice['title']} {notice['text']} {notice['subject']}"
-    for secret in ("rival", "Rival", "reg_b", "25000", "clm_"):
-        assert secret not in words
+    assert await notices(world, "third") == []
+    await say(world, "referral.offered", make.referred("offered", "platform", "backup"))
+    await say(world, "referral.consented", make.referred("consented", "platform"))
+    await say(world, "referral.lapsed", make.referred("lapsed", "platform"))
+    await say(world, "referral.ended", make.referred("ended", "backup"))
+    offered, details, lapsed, ended = await notices(world, "third")
+    assert offered["kind"] == "referral"
+    assert offered["title"] == "Referred to you: Contoso Ltd (Platform and Backup)"
+    assert "before 4 Mar 2026" in offered["text"]
+    assert details["kind"] == "referral_details"
+    assert "has lapsed" in lapsed["title"]
+    assert "has ended" in ended["title"]
+    for notice in (offered, details, lapsed, ended):
+        words = f"{notice['title']} {notice['text']} {notice['subject']}"
+        assert not [secret for secret in SECRETS if secret in words]
 
 
-@pytest.mark.parametrize("kind", ["direct", "manager"])
-async def test_a_referral_to_staff_reaches_the_person(world: World, kind: Any) -> None:
-    target = ReferralTarget(kind=kind, id=MANAGER)
-    claim = make.decided("clm_1", "referred", referred_to=target)
-    await say(world, "registration.filed", make.filed("reg_b", "rival", claim))
+async def test_the_referrer_hears_what_became_of_it_and_of_its_own_claim(world: World) -> None:
+    await say(world, "referral.accepted", make.referred("accepted", "platform"))
+    await say(world, "referral.declined", make.referred("declined", "platform"))
+    accepted, declined = await notices(world, "rival")
+    assert accepted["title"] == "Contoso Ltd: your referral (Platform) was accepted"
+    assert "recorded as its source" in accepted["text"]
+    assert "was declined" in declined["title"]
+    assert "Platform: protected until" in declined["text"]
+    for notice in (accepted, declined):
+        words = f"{notice['title']} {notice['text']}"
+        assert "Third" not in words
+        assert "reg_taken" not in words
+    assert await notices(world, "third") == []
+
+
+async def test_a_referral_to_direct_reaches_the_person(world: World) -> None:
+    offered = make.referred("offered", "platform")
+    target = ReferralTarget(kind="direct", id=MANAGER)
+    await say(world, "referral.offered", offered.model_copy(update={"target": target}))
     (notice,) = await staff(world, MANAGER)
     assert notice["title"] == "Referred to you: Contoso Ltd (Platform)"
 

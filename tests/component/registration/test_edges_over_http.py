@@ -69,7 +69,11 @@ async def test_a_fact_that_a_later_filing_brings_decides_earlier_claims_first(
     assert late["claims"][0]["state"] == "referred"
     assert (now["claims"][0]["state"], now["claims"][0]["place"]) == ("protected", 1)
     types = [event["type"] for event in await api.events()]
-    assert types[-2:] == ["dealreg.registration.amended.v1", "dealreg.registration.filed.v1"]
+    assert types[-3:] == [
+        "dealreg.registration.amended.v1",
+        "dealreg.registration.filed.v1",
+        "dealreg.referral.offered.v1",
+    ]
 
 
 async def test_refiling_with_a_new_fact_supersedes_and_goes_to_the_back(
@@ -102,7 +106,7 @@ async def test_an_event_of_an_added_fact_names_the_owner_that_it_makes(
 
     await patch(api, "acme", f"/v1/registrations/{view['id']}", body, '"v1"')
 
-    assert (await api.events())[-1]["data"]["owner"]["partner_id"] == "globalsys"
+    assert (await api.events())[-2]["data"]["owner"]["partner_id"] == "globalsys"
 
 
 async def test_a_case_ends_when_one_party_alone_is_left_on_its_lines(api: RegistrationApi) -> None:

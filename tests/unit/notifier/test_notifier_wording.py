@@ -39,6 +39,7 @@ LADDER = {
     "passed": [rung(1, "partner_manager")],
 }
 STAFF = {**CASE, "claims": [{"partner": "Acme", "line": "Platform", "state": "protected"}]}
+REFERRAL = {"to": "partner", "account": EVIL, "lines": ["Platform"], "referrals": ["ref_1"]}
 UNDER_WAY = {
     **OWN,
     "claim_id": "clm_1",
@@ -172,7 +173,17 @@ FACTS: dict[str, dict[str, Any]] = {
             )
         ],
     },
-    "referral": {"to": "partner", "account": EVIL, "lines": ["Platform"]},
+    "referral": {**REFERRAL, "due_at": AT},
+    "referral_answer": {
+        **REFERRAL,
+        "how": "lapsed",
+        "registration_id": "reg_1",
+        "claims": [
+            {"line": "Platform", "outcome": "protected", "reasons": [EVIL], "protected_until": AT}
+        ],
+    },
+    "referral_details": REFERRAL,
+    "referral_over": {**REFERRAL, "how": "lapsed"},
     "registration_ended": {
         **OWN,
         "result": "revoked",

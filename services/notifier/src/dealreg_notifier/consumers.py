@@ -13,6 +13,7 @@ from dealreg_notifier.handlers import (
     endings,
     people,
     plans,
+    referrals,
     steps,
 )
 from dealreg_notifier.notices import Desk
@@ -49,6 +50,12 @@ TELLING: Mapping[str, Mapping[str, TellingHandler]] = {
         "dealreg.claim.withdrawn.v1": endings.claim_changed,
         **dict.fromkeys(claim_life.TO_PARTNER, claim_life.tell_partner),
         **dict.fromkeys(claim_life.TO_MANAGER, claim_life.tell_manager),
+        "dealreg.referral.offered.v1": referrals.referral_offered,
+        "dealreg.referral.accepted.v1": referrals.referral_accepted,
+        "dealreg.referral.declined.v1": referrals.referral_returned,
+        "dealreg.referral.lapsed.v1": referrals.referral_returned,
+        "dealreg.referral.consented.v1": referrals.referral_consented,
+        "dealreg.referral.ended.v1": referrals.referral_ended,
         "dealreg.conflict.opened.v1": conflicts.conflict_opened,
         "dealreg.conflict.joined.v1": conflicts.conflict_joined,
         "dealreg.conflict.taken.v1": steps.conflict_taken,

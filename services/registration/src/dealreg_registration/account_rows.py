@@ -73,4 +73,5 @@ def registration_from(row: Row[Any]) -> Registration:
         version=row.version,
         result=row.result,
         result_at=row.result_at,
+        referred_by=row.referred_by,
     )

@@ -17,6 +17,7 @@ from dealreg_registration.api.life import life_router
 from dealreg_registration.api.plans import LARGER_BODIES
 from dealreg_registration.api.programme import programme_routers
 from dealreg_registration.api.programme_parts import ProgrammeParts
+from dealreg_registration.api.referrals import referrals_router
 from dealreg_registration.api.registrations import registrations_router
 from dealreg_registration.consumers import consumers
 from dealreg_registration.handlers.manage_keys import ensure_admin_key
@@ -124,6 +125,7 @@ def _app(settings: RegistrationSettings, writer: AccountWriter, parts: Programme
     app.include_router(life_router(database, writer, authenticator))
     app.include_router(conflicts_router(database, writer, authenticator))
     app.include_router(case_acts_router(database, writer, authenticator))
+    app.include_router(referrals_router(database, writer, authenticator))
     for router in programme_routers(parts):
         app.include_router(router)
     describe(app)

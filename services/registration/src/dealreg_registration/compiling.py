@@ -81,6 +81,8 @@ def compile_plan(
             minimum_amount=policy.minimum_amount,
             cooling_off_days=policy.cooling_off_days,
             referral_names_target=policy.referral_names_target,
+            referral_days=policy.referral_days,
+            referral_exhausted=policy.referral_exhausted,
             owner_idle_days=policy.owner_idle_days,
             offer_days=policy.offer_days,
             information_days=policy.information_days,

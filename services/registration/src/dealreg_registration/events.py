@@ -21,6 +21,8 @@ from dealreg_registration.domain.account import (
 )
 from dealreg_registration.domain.case import CaseActed, CaseMoved
 from dealreg_registration.domain.plan import Plan
+from dealreg_registration.domain.referral import ReferralMoved
+from dealreg_registration.referral_events import referral_moved
 from dealreg_shared.contracts import registration as contract
 from dealreg_shared.contracts.base import EventData, Market, Money
 from dealreg_shared.outbox import Outgoing
@@ -104,6 +106,8 @@ def events_for(
             emit(*case_moved(account, entry))
         elif isinstance(entry, CaseActed):
             emit(*case_acted(account, entry))
+        elif isinstance(entry, ReferralMoved):
+            emit(*referral_moved(account, entry, _returned(account, entry, entries[index + 1 :])))
         elif isinstance(entry, Decided):
             continue
     return outgoing
@@ -210,7 +214,7 @@ def _credit(
     return contract.Credit(
         sold_by=registration.partner_id,
         owner=_owner(act.owner),
-        referred_by=None,
+        referred_by=registration.referred_by,
         territory_id=assigned.territory_id if assigned else None,
         goal=None if goal is None else Money(amount=goal, currency=plan.currency),
     )
@@ -237,6 +241,26 @@ def _decided(account: Account, move: ClaimMoved) -> contract.ClaimDecided:
         duplicate_of=claim.duplicate_of,
         conflict_id=claim.case_id,
     )
+
+
+def _returned(
+    account: Account, entry: ReferralMoved, following: Sequence[Entry]
+) -> list[contract.ClaimDecided]:
+    """What became of the claims whose referral nobody took."""
+    if entry.step not in ("declined", "lapsed"):
+        return []
+    claim_ids = {referral.claim_id for referral in entry.referrals}
+    move = next(
+        (
+            found
+            for found in following
+            if isinstance(found, ClaimMoved)
+            and found.cause == "referral_returned"
+            and found.after.id in claim_ids
+        ),
+        None,
+    )
+    return [] if move is None else [_decided(account, move)]
 
 
 def _change(move: ClaimMoved) -> contract.ClaimChange:

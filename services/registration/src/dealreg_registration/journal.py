@@ -17,6 +17,7 @@ from dealreg_registration.domain.account import (
     Entry,
 )
 from dealreg_registration.domain.case import CaseActed, CaseMoved
+from dealreg_registration.domain.referral import ReferralMoved
 
 _BESIDE_STATE = {
     "offered": "offered",
@@ -34,11 +35,31 @@ _BESIDE_STATE = {
 
 
 def audit_rows(entries: Sequence[Entry], actor: Actor) -> list[dict[str, Any]]:
-    """One row for each entry, in order."""
+    """One row for each entry, in order; referrals that move together have one each."""
+    rows = []
+    for entry in entries:
+        if isinstance(entry, ReferralMoved):
+            described = _describe_referrals(entry)
+        elif isinstance(entry, Decided):
+            continue
+        else:
+            described = [_describe(entry)]
+        rows += [{"at": entry.at, "actor": actor.id, **row} for row in described]
+    return rows
+
+
+def _describe_referrals(entry: ReferralMoved) -> list[dict[str, Any]]:
     return [
-        {"at": entry.at, "actor": actor.id, **_describe(entry)}
-        for entry in entries
-        if not isinstance(entry, Decided)
+        {
+            "action": f"referral.{entry.step}",
+            "subject": referral.id,
+            "detail": {
+                "claim": referral.claim_id,
+                "to": referral.target_id,
+                "taken": referral.taken_claim_id,
+            },
+        }
+        for referral in entry.referrals
     ]
 
 

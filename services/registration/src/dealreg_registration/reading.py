@@ -17,6 +17,7 @@ from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.domain.settle import settle
 from dealreg_registration.programme import Programme
+from dealreg_registration.referral_reading import passed_details
 from dealreg_registration.tables_accounts import (
     account,
     account_key,
@@ -70,7 +71,7 @@ def registration_detail(
     view |= {
         "external_reference": row.external_reference,
         "evidence": row.evidence,
-        "tags": row.tags,
+        "tags": row.tags if actor.staff or _told(conn, row) else [],
         "filed_by": row.filed_by,
         "contacts": [{"name": c.name, "email": c.email, "phone": c.phone} for c in contacts],
     }
@@ -100,6 +101,11 @@ def registration_detail(
             )
         ]
     return view
+
+
+def _told(conn: Connection, row: Row[Any]) -> bool:
+    """Whether the tags are its partner's own words, or have passed to it by the referrer's consent."""
+    return row.referred_by is None or passed_details(conn, row.id)
 
 
 def registration_page(

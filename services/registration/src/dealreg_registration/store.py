@@ -29,6 +29,8 @@ from dealreg_registration.domain.account import (
 )
 from dealreg_registration.domain.case import Case
 from dealreg_registration.domain.facts import Facts
+from dealreg_registration.domain.referral import Referral
+from dealreg_registration.referral_rows import read_referrals
 from dealreg_registration.tables_accounts import (
     account,
     account_key,
@@ -49,12 +51,14 @@ class Loaded:
     is_new: bool = False
     registrations: dict[str, Registration] | None = None
     cases: dict[str, Case] | None = None
+    referrals: dict[str, Referral] | None = None
     known_facts: Facts | None = None
 
     def remember(self) -> None:
         """Take the present state as what the database holds."""
         self.registrations = dict(self.account.registrations)
         self.cases = dict(self.account.cases)
+        self.referrals = dict(self.account.referrals)
         self.known_facts = self.account.facts
 
 
@@ -181,6 +185,9 @@ def read_accounts(
     }
     accounts = {account_id: item.account for account_id, item in loaded.items()}
     read_cases(conn, accounts, {*case_ids, *past})
+    claims = [claim for item in loaded.values() for claim in item.account.claims.values()]
+    for account_id, offered in read_referrals(conn, claims):
+        loaded[account_id].account.referrals[offered.id] = offered
     for item in loaded.values():
         item.remember()
     return loaded

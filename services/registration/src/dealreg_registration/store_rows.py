@@ -20,6 +20,7 @@ from dealreg_registration.domain.account import (
 )
 from dealreg_registration.domain.case import Case
 from dealreg_registration.domain.decide import RULE_BOOK
+from dealreg_registration.referral_rows import referral_changes, referral_row
 from dealreg_registration.store import Loaded
 from dealreg_registration.tables_accounts import (
     account,
@@ -30,6 +31,7 @@ from dealreg_registration.tables_accounts import (
     registration,
     registration_contact,
 )
+from dealreg_registration.tables_referrals import referral
 from dealreg_shared.db.bulk import insert_rows
 
 
@@ -73,6 +75,12 @@ class _Rows:
         self._claims(it)
         for case in it.cases.values():
             self._case(it.id, case, (item.cases or {}).get(case.id))
+        known_referrals = item.referrals or {}
+        for offered in it.referrals.values():
+            if offered.id not in known_referrals:
+                self._new(referral, referral_row(it.id, offered))
+            elif offered != known_referrals[offered.id]:
+                self._changed(referral, referral_changes(offered))
         for entry in it.journal:
             if isinstance(entry, Decided):
                 self._new(decision, _decision_row(it.id, entry))
@@ -81,10 +89,10 @@ class _Rows:
         self, conn: Connection, further: Sequence[tuple[Table, Sequence[dict[str, Any]]]]
     ) -> None:
         """Ends before beginnings: a line must be free before another claim may hold it."""
-        for table in (account, registration, conflict, claim):
+        for table in (account, registration, conflict, claim, referral):
             if rows := self.changed.get(table.name):
                 _update(conn, table, rows)
-        own = (account, registration, conflict, claim, conflict_claim, decision)
+        own = (account, registration, conflict, claim, conflict_claim, decision, referral)
         insert_rows(conn, [*((table, self.new.get(table.name, ())) for table in own), *further])
 
     def _new(self, table: Table, row: dict[str, Any]) -> None:
@@ -224,6 +232,7 @@ def _registration_row(it: Registration, account_id: str) -> dict[str, Any]:
         "tags": sorted(it.tags),
         "reseller_id": it.reseller_id,
         "distributor_id": it.distributor_id,
+        "referred_by": it.referred_by,
     }
 
 

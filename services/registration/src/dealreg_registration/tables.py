@@ -23,6 +23,7 @@ from dealreg_registration.tables_programme import (
     plan,
     programme_state,
 )
+from dealreg_registration.tables_referrals import referral
 from dealreg_shared.inbox import inbox_tables
 from dealreg_shared.outbox.tables import outbox_tables
 from dealreg_shared.web.idempotency import idempotency_table
@@ -51,6 +52,7 @@ __all__ = [
     "person",
     "plan",
     "programme_state",
+    "referral",
     "registration",
     "registration_contact",
     "ruling",

@@ -89,6 +89,8 @@ registration = Table(
     Column("version", Integer, nullable=False),
     Column("result", String(4)),
     Column("result_at", UtcDateTime),
+    # The partner whose referral this registration came from.
+    Column("referred_by", String(64)),
     Index("ix_registration_partner_id_filed_at", "partner_id", "filed_at"),
 )
 

@@ -153,6 +153,7 @@ def registration_base(registration: Registration, account_id: str, actor: Actor)
     if actor.staff:
         view |= {
             "account_id": account_id,
+            "referred_by": registration.referred_by,
             "market": {
                 "region": registration.market_region,
                 "segment": registration.market_segment,

@@ -18,6 +18,7 @@ from dealreg_shared.contracts import (
     keys,
     people,
     plan,
+    referral,
     registration,
 )
 from dealreg_shared.contracts.base import EventData
@@ -152,6 +153,21 @@ CATALOGUE: Mapping[str, EventType] = {
             registration__corrected=(
                 registration.RegistrationCorrected,
                 "A ruling corrected a deal's recorded result.",
+            ),
+            referral__offered=(
+                referral.ReferralOffered,
+                "Claims were offered to who covers the account.",
+            ),
+            referral__accepted=(referral.ReferralAccepted, "A referral was accepted."),
+            referral__declined=(referral.ReferralReturned, "A referral was declined."),
+            referral__lapsed=(referral.ReferralReturned, "A referral was not answered in time."),
+            referral__consented=(
+                referral.ReferralConsented,
+                "The referrer lets its details pass to the target.",
+            ),
+            referral__ended=(
+                referral.ReferralEnded,
+                "The referring claim ended or was decided anew, and its referral with it.",
             ),
             conflict__opened=(conflict.ConflictOpened, "A case was opened."),
             conflict__joined=(conflict.ConflictJoined, "A further claim joined an open case."),

@@ -279,6 +279,13 @@ class Policy(Section):
     cooling_off_days: Annotated[int, Field(ge=0, le=730)] = 0
     named_account_limit: Annotated[int, Field(ge=0)] = 100
     referral_names_target: bool = True
+    referral_days: Annotated[
+        int, Field(ge=1, le=30, description="Business days in which a referral must be answered")
+    ] = 2
+    referral_exhausted: Annotated[
+        Literal["in_territory", "open"],
+        Field(description="What the referrer is when nobody took its referral"),
+    ] = "in_territory"
     owner_idle_days: Annotated[int, Field(ge=1)] = 90
     offer_days: Annotated[
         int, Field(ge=1, le=90, description="Business days in which standby confirms after a loss")

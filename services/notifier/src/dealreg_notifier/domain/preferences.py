@@ -34,7 +34,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "idle",
     ),
     "case": ("case_open", "case_asked", "case_decided", "case_closed"),
-    "referral": ("referral", "named_account"),
+    "referral": (
+        "referral",
+        "referral_answer",
+        "referral_details",
+        "referral_over",
+        "named_account",
+    ),
     "programme": ("plan_changes", "partner_status", "endpoint_off"),
 }
 """Kinds of notices by group. A kind that stands nowhere counts as an escalation: rather told too soon

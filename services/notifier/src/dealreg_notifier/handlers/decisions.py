@@ -1,10 +1,9 @@
-"""A registration was decided: tell its partner, whom it is referred to, and a named account's owner.
+"""A registration was decided: tell its partner, and a named account's owner.
 
 What a partner is told is its own: outcome, sentences that name no rival, protection. Places and the
-trace stay with staff. A referral passes on the account and the product lines only.
+trace stay with staff. Whom it is referred to is told by ``handlers.referrals``.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,7 +12,7 @@ from dealreg_notifier import directory
 from dealreg_notifier.notices import Desk, Draft, partner
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.envelope import Event
-from dealreg_shared.contracts.registration import ClaimDecided, ReferralTarget
+from dealreg_shared.contracts.registration import ClaimDecided
 from dealreg_shared.db import app_now
 
 STANDING = frozenset({"protected", "contested", "open", "referred"})
@@ -39,15 +38,11 @@ def _decided(
     conn: Connection, event: Event[Any], desk: Desk, occasion: str, extra: dict[str, Any]
 ) -> None:
     data = event.data
-    targets = _targets(data.claims)
     names = directory.names(
         conn,
         data.plan_number,
         lines=[claim.product_line for claim in data.claims],
-        partners=[
-            data.partner_id,
-            *[target.id for target, _ in targets if target.kind == "partner" and target.id],
-        ],
+        partners=[data.partner_id],
     )
     directory.put_filing(conn, data.registration_id, data.partner_id, data.account_name)
     drafts = [
@@ -61,45 +56,21 @@ def _decided(
                 "account": data.account_name,
                 "registration_id": data.registration_id,
                 "plan_number": data.plan_number,
-                "claims": [_claim(claim, names) for claim in data.claims],
+                "claims": [claim_facts(claim, names) for claim in data.claims],
                 **extra,
             },
             correlation_id=event.correlationid,
         )
     ]
-    for target, lines in targets:
-        if target.id is None:
-            desk.nobody("referral", data.registration_id, target.kind)
-            continue
-        drafts.append(
-            Draft(
-                kind="referral",
-                recipient=partner(target.id) if target.kind == "partner" else target.id,
-                subject=data.account_id,
-                cause=str(event.id),
-                facts={
-                    "to": target.kind,
-                    "account": data.account_name,
-                    "lines": [names.line(line) for line in lines],
-                },
-                correlation_id=event.correlationid,
-            )
-        )
+    for claim in data.claims:
+        if claim.referred_to is not None and claim.referred_to.id is None:
+            desk.nobody("referral", data.registration_id, claim.referred_to.kind)
     drafts += _named_account(event, names)
     desk.tell(conn, drafts, app_now(conn))
 
 
-def _targets(claims: Sequence[ClaimDecided]) -> list[tuple[ReferralTarget, list[str]]]:
-    """Each target once, with all lines that are referred to it."""
-    found: dict[tuple[str, str | None], tuple[ReferralTarget, list[str]]] = {}
-    for claim in claims:
-        if claim.outcome == "referred" and claim.referred_to is not None:
-            target = claim.referred_to
-            found.setdefault((target.kind, target.id), (target, []))[1].append(claim.product_line)
-    return list(found.values())
-
-
-def _claim(claim: ClaimDecided, names: directory.Names) -> dict[str, Any]:
+def claim_facts(claim: ClaimDecided, names: directory.Names) -> dict[str, Any]:
+    """What a partner is told of its own claim."""
     until = claim.protected_until
     return {
         "line": names.line(claim.product_line),

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dealreg_registration.domain import errors, programme_errors
+from dealreg_registration.domain import errors, handover_errors, programme_errors
 from dealreg_shared.web.problems import Problem
 
 STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
@@ -19,6 +19,11 @@ STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
     errors.NoExchangeRate: (422, "The amount cannot be converted"),
     errors.BelowMinimumAmount: (422, "The amount is too small"),
     errors.CloseDatePast: (422, "The close date has passed"),
+    handover_errors.ReferralNotFound: (404, "There is nothing here"),
+    handover_errors.ReferralAnswered: (409, "The referral cannot be answered any more"),
+    handover_errors.NothingReferred: (409, "Nothing is referred"),
+    handover_errors.NotEligible: (409, "Not eligible"),
+    handover_errors.DetailsNeeded: (422, "Amount and close date are needed"),
     errors.VersionConflict: (412, "Somebody changed it meanwhile"),
     errors.NothingOffered: (409, "Nothing is offered"),
     errors.OfferNotForYou: (409, "The line cannot be protected for you"),

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from dealreg_registration.domain.case import Case, CaseActed, CaseMoved
 from dealreg_registration.domain.facts import Facts, Location, Source
 from dealreg_registration.domain.flags import NO_FLAGS, Flags
+from dealreg_registration.domain.referral import Referral, ReferralMoved
 
 State = Literal[
     "rejected",
@@ -62,6 +63,7 @@ Cause = Literal[
     "idle_warned",
     "active_again",
     "appealed",
+    "referral_returned",
 ]
 """Why a claim took a step; from ``offered`` on, most leave its state as it is."""
 
@@ -137,6 +139,8 @@ class Registration:
     version: int = 1
     result: Literal["won", "lost"] | None = None
     result_at: datetime | None = None
+    referred_by: str | None = None
+    """The partner whose referral this registration came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ class Decided:
 
     registration_id: str
     at: datetime
-    kind: Literal["filing", "lines", "facts", "promotion"]
+    kind: Literal["filing", "lines", "facts", "promotion", "referral"]
     plan_number: int
     inputs: Mapping[str, Any]
     result: Mapping[str, Any]
@@ -220,7 +224,9 @@ class AccountEdited:
     parent_id: str | None = None
 
 
-Entry = Acted | Corrected | AccountEdited | ClaimMoved | CaseMoved | CaseActed | Decided
+Entry = (
+    Acted | Corrected | AccountEdited | ClaimMoved | CaseMoved | CaseActed | ReferralMoved | Decided
+)
 
 
 @dataclass(slots=True)
@@ -243,6 +249,7 @@ class Account:
     cases: dict[str, Case] = field(default_factory=dict)
     incumbents: dict[str, str] = field(default_factory=dict)
     """Product line -> the partner of the last won deal on it; loaded where renewals are decided."""
+    referrals: dict[str, Referral] = field(default_factory=dict)
     journal: list[Entry] = field(default_factory=list)
 
     def next_place(self) -> int:
@@ -317,6 +324,8 @@ class Account:
             after = replace(after, flags=flags)
         self.claims[claim.id] = after
         self.journal.append(ClaimMoved(claim, after, cause, at, reasons, note))
+        if (after.state, after.referred_id) != (claim.state, claim.referred_id):
+            self._end_referral(claim, at)
         return after
 
     def mark_appealed(self, claim: Claim, case_id: str, at: datetime) -> Claim:
@@ -325,6 +334,14 @@ class Account:
         self.claims[claim.id] = after
         self.journal.append(ClaimMoved(claim, after, "appealed", at))
         return after
+
+    def _end_referral(self, claim: Claim, at: datetime) -> None:
+        """An offer stands only while its claim is referred to its target, whatever moved the claim."""
+        for referral in list(self.referrals.values()):
+            if referral.claim_id == claim.id and referral.pending:
+                ended = replace(referral, state="ended", decided_at=at)
+                self.referrals[ended.id] = ended
+                self.journal.append(ReferralMoved((ended,), "ended", at))
 
     def moves(self) -> Iterator[ClaimMoved]:
         return (entry for entry in self.journal if isinstance(entry, ClaimMoved))

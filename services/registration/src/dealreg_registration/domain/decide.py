@@ -50,6 +50,7 @@ class LineDecision:
     duplicate_of: str | None = None
     supersedes: str | None = None
     holder: str | None = None
+    exhausted: bool = False
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -76,11 +77,13 @@ def decide(
     new_evidence: bool = False,
     disagreements: Iterable[Disagreement] = (),
     again: bool = False,
+    asked: frozenset[str] = frozenset(),
 ) -> Decision:
     """Decide every line of a filing. Call ``settle`` on the account first.
 
     ``again`` marks an open or referred claim that is decided anew after a fact was added. It is no new
     claim and supersedes none; if a claim that is one with it is live by now, it is that one's duplicate.
+    ``asked`` are targets that did not take its referral.
     """
     plan = context.plan
     named = plan.named(account.keys, account.parent_keys)
@@ -99,6 +102,7 @@ def decide(
             new_evidence,
             disagreements,
             again=again,
+            asked=asked,
         )
         for line in product_lines
     )
@@ -142,6 +146,7 @@ def _decide_line(
     disagreements: tuple[Disagreement, ...],
     *,
     again: bool,
+    asked: frozenset[str],
 ) -> LineDecision:
     plan, now = context.plan, context.now
     rejected = ineligible(filing, line, account, context, named, new_evidence)
@@ -191,7 +196,27 @@ def _decide_line(
     )
     supersedes = former.id if former else None
 
-    if not coverage.covering and mine is None:
+    exhausted = mine is None and _exhausted(coverage, asked)
+    if exhausted:
+        trace.append(Step(4, False, "This account is covered.", {"asked": sorted(asked)}))
+        if plan.policy.referral_exhausted == "open":
+            trace.append(
+                Step(
+                    5,
+                    True,
+                    "Nobody who covers this account took your referral: it is open, without "
+                    "protection.",
+                )
+            )
+            return LineDecision(line, "open", tuple(trace), supersedes=supersedes, exhausted=True)
+        trace.append(
+            Step(
+                5,
+                False,
+                "Nobody who covers this account took your referral: you count as in territory.",
+            )
+        )
+    elif not coverage.covering and mine is None:
         if coverage.direct is not None:
             trace.append(
                 Step(
@@ -225,7 +250,7 @@ def _decide_line(
         )
     elif mine is None:
         trace.append(Step(4, False, "Partners cover this account."))
-        return _referred(line, context, coverage, trace, supersedes)
+        return _referred(line, context, coverage, trace, supersedes, asked)
     else:
         trace.append(Step(4, False, "This account is covered."))
     if mine is not None:
@@ -254,6 +279,7 @@ def _decide_line(
             territory_id=territory_id,
             assignment_id=assignment_id,
             supersedes=supersedes,
+            exhausted=exhausted,
         )
     trace.append(Step(6, False, "This product line is taken here."))
     trace.append(
@@ -278,6 +304,7 @@ def _decide_line(
         assignment_id=assignment_id,
         supersedes=supersedes,
         holder=holder.id,
+        exhausted=exhausted,
     )
 
 
@@ -303,15 +330,26 @@ def _joint(filing: Registration, other: Registration) -> bool:
     ) or (filing.reseller_id == other.partner_id and other.distributor_id == filing.partner_id)
 
 
+def _exhausted(coverage: Coverage, asked: frozenset[str]) -> bool:
+    """Whether everybody to whom the claim could be referred was asked and did not take it."""
+    if not asked:
+        return False
+    if coverage.covering:
+        return all(cover.partner_id in asked for cover in coverage.covering)
+    return coverage.direct is not None and coverage.direct.assignment.direct_id in asked
+
+
 def _referred(
     line: str,
     context: Context,
     coverage: Coverage,
     trace: list[Step],
     supersedes: str | None,
+    asked: frozenset[str],
 ) -> LineDecision:
-    """Rule 5: to the first active primary by specificity, else a secondary."""
-    best = next((c for c in coverage.covering if c.assignment.primary), coverage.covering[0])
+    """Rule 5: to the first active primary by specificity, else a secondary; of those not yet asked."""
+    left = [cover for cover in coverage.covering if cover.partner_id not in asked]
+    best = next((cover for cover in left if cover.assignment.primary), left[0])
     plan = context.plan
     target = plan.partners[best.partner_id] if best.partner_id else None
     named = f" {target.name}" if target and plan.policy.referral_names_target else ""

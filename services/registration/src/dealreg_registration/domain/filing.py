@@ -19,6 +19,7 @@ from dealreg_registration.domain.errors import LineAlreadyFiled, RegistrationEnd
 from dealreg_registration.domain.facts import Disagreement
 from dealreg_registration.domain.inputs import describe, describe_result
 from dealreg_registration.domain.owner import owner_for
+from dealreg_registration.domain.referring import asked, offer
 
 NewId = Callable[[str], str]
 
@@ -44,7 +45,7 @@ def file(
     """Store and decide a new registration, which knows its market already. Every line takes a place,
     rejected and duplicate too."""
     account.registrations[filing.id] = filing
-    decision, inputs = _decide(
+    decision, inputs = decide_described(
         filing,
         product_lines,
         account,
@@ -84,7 +85,7 @@ def add_lines(
     for line in product_lines:
         if line in filed:
             raise LineAlreadyFiled(f"Product line {line!r} is already part of this registration.")
-    decision, inputs = _decide(registration, product_lines, account, context)
+    decision, inputs = decide_described(registration, product_lines, account, context)
     registration = touch(account, registration, context)
     account.journal.append(Acted(registration.id, "line_added", context.now, decision.owner))
     _carry_out(account, registration, decision, context, new_id, "line_added")
@@ -129,7 +130,14 @@ def decide_again(
             )
         if claim.state not in PENDING or claim.id in but:
             continue
-        decision, inputs = _decide(registration, [claim.product_line], account, context, again=True)
+        decision, inputs = decide_described(
+            registration,
+            [claim.product_line],
+            account,
+            context,
+            again=True,
+            asked=asked(account, claim),
+        )
         [line] = decision.lines
         if line.outcome == "rejected" or _unchanged(claim, line):
             continue
@@ -144,37 +152,66 @@ def decide_again(
                     changed=("account_facts",),
                 )
             )
-        after = account.move(
-            claim,
-            "fact_added",
+        carry_out_again(account, claim, decision, inputs, context, new_id, "fact_added")
+
+
+def carry_out_again(
+    account: Account,
+    claim: Claim,
+    decision: Decision,
+    inputs: dict[str, Any],
+    context: Context,
+    new_id: NewId,
+    cause: Literal["fact_added", "referral_returned"],
+    *,
+    lead: tuple[str, ...] = (),
+) -> None:
+    """Move a pending claim that was decided again, in its old place, and keep the decision.
+
+    ``lead`` are sentences before those of the rules. A claim that is referred is offered anew.
+    """
+    [line] = decision.lines
+    after = account.move(
+        claim,
+        cause,
+        context.now,
+        (*lead, *_told(line)),
+        state=line.outcome,
+        decided_at=context.now,
+        plan_number=decision.plan_number,
+        protected_from=line.protected_from,
+        protected_until=line.protected_until,
+        territory_id=line.territory_id,
+        assignment_id=line.assignment_id,
+        referred_kind=line.referred_kind,
+        referred_id=line.referred_id,
+        flags=replace(claim.flags, referral_exhausted=context.now if line.exhausted else None),
+        duplicate_of=line.duplicate_of,
+        codes=line.codes,
+        case_id=_case_id(account, line, new_id) or claim.case_id,
+    )
+    _meet_holder(account, after, line, context)
+    offer(account, [after], context)
+    account.journal.append(
+        Decided(
+            claim.registration_id,
             context.now,
-            line.reasons,
-            state=line.outcome,
-            decided_at=context.now,
-            plan_number=decision.plan_number,
-            protected_from=line.protected_from,
-            protected_until=line.protected_until,
-            territory_id=line.territory_id,
-            assignment_id=line.assignment_id,
-            referred_kind=line.referred_kind,
-            referred_id=line.referred_id,
-            duplicate_of=line.duplicate_of,
-            case_id=_case_id(account, line, new_id) or claim.case_id,
+            "facts" if cause == "fact_added" else "referral",
+            decision.plan_number,
+            inputs,
+            describe_result(decision),
         )
-        _meet_holder(account, after, line, context)
-        account.journal.append(
-            Decided(
-                registration.id,
-                context.now,
-                "facts",
-                decision.plan_number,
-                inputs,
-                describe_result(decision),
-            )
-        )
+    )
 
 
-def _decide(
+def _told(line: LineDecision) -> tuple[str, ...]:
+    """The sentences of the rules that decided, and that nobody took the referral."""
+    if not line.exhausted or line.outcome == "open":
+        return line.reasons
+    return (*(step.sentence for step in line.trace if step.rule == 5), *line.reasons)
+
+
+def decide_described(
     filing: Registration,
     product_lines: Sequence[str],
     account: Account,
@@ -234,6 +271,7 @@ def _carry_out(
     new_id: NewId,
     cause: Literal["filed", "line_added"],
 ) -> None:
+    referred: list[Claim] = []
     for line in decision.lines:
         if line.supersedes is not None:
             former = account.claims[line.supersedes]
@@ -266,6 +304,10 @@ def _carry_out(
         )
         account.add(claim, cause, context.now, line.reasons)
         _meet_holder(account, claim, line, context)
+        if claim.state == "referred":
+            referred.append(claim)
+    if referred:
+        offer(account, referred, context)
 
 
 def _case_id(account: Account, line: LineDecision, new_id: NewId) -> str | None:

@@ -22,6 +22,8 @@ class Flags:
     information_due: datetime | None = None
     """Information is wanted, and the claim lapses here without it."""
     extension_asked: datetime | None = None
+    referral_exhausted: datetime | None = None
+    """Nobody took its referral, so its partner counts as in territory, or the claim as open (policy)."""
     reminded_at: datetime | None = None
     """The partner was told of the end of the protection up to here."""
     idle_warned_at: datetime | None = None

@@ -49,7 +49,7 @@ def _describe_deal(registration: Registration) -> dict[str, Any]:
 
 
 def describe_claim(claim: Claim) -> dict[str, Any]:
-    described = {
+    described: dict[str, Any] = {
         "claim": claim.id,
         "registration": claim.registration_id,
         "partner": claim.partner_id,
@@ -75,6 +75,7 @@ def describe(
     new_evidence: bool = False,
     disagreements: Iterable[Disagreement] = (),
     again: bool = False,
+    asked: Iterable[str] = (),
 ) -> dict[str, Any]:
     """What ``decide`` reads beside the plan. Call it before the decision is carried out.
 
@@ -102,6 +103,8 @@ def describe(
         described["new_evidence"] = True
     if again:
         described["again"] = True
+    if asked := sorted(asked):
+        described["asked"] = asked
     if disagreements := tuple(disagreements):
         described["disagreements"] = [item.fact for item in disagreements]
     return described

@@ -62,6 +62,8 @@ class Policy:
     minimum_amount: Decimal | None = None
     cooling_off_days: int = 0
     referral_names_target: bool = True
+    referral_days: int = 2
+    referral_exhausted: Literal["in_territory", "open"] = "in_territory"
     owner_idle_days: int = 90
     offer_days: int = 5
     information_days: int = 5

@@ -66,7 +66,8 @@ def next_in_line(
         coverage = covers(plan, standing, target, at)
         mine = coverage.standing_of(partner.id)
         uncovered = not coverage.covering and coverage.direct is None
-        if mine is None and not (uncovered and plan.policy.protect_open):
+        open_protected = uncovered and plan.policy.protect_open
+        if mine is None and not (open_protected or waiting.flags.referral_exhausted):
             continue
         start, end = window(partner, at)
         return Promotion(

@@ -64,6 +64,7 @@ def replay(inputs: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
         new_evidence=inputs.get("new_evidence", False),
         disagreements=[Disagreement(fact, None, None) for fact in inputs.get("disagreements", ())],
         again=inputs.get("again", False),
+        asked=frozenset(inputs.get("asked", ())),
     )
     return describe_result(decision)
 

@@ -12,6 +12,7 @@ from dealreg_registration.domain.information import information_overdue
 from dealreg_registration.domain.offers import offers_over
 from dealreg_registration.domain.pauses import pauses_over
 from dealreg_registration.domain.plan import PlanBook, Standing
+from dealreg_registration.domain.referral_answers import referral_lapses
 from dealreg_registration.domain.reminders import expiring, idle
 from dealreg_registration.domain.term import releases, terms_over
 
@@ -19,6 +20,7 @@ PROVIDERS: tuple[Provider, ...] = (
     terms_over,
     releases,
     offers_over,
+    referral_lapses,
     information_overdue,
     idle,
     expiring,

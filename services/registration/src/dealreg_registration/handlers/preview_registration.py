@@ -45,7 +45,8 @@ def preview(conn: Connection, programme: Programme, filing: Filing) -> dict[str,
         "plan_number": plan.number,
         "claims": [_line(line) for line in decision.lines],
         "note": "A preview tells your territory, not whether somebody has registered the deal. "
-        "If it is referred, the account and the product lines are passed on, nothing else.",
+        "If it is referred, the account and the product lines are passed on to the target; your name "
+        "and everything else only if you consent.",
     }
 
 
