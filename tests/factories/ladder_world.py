@@ -22,6 +22,7 @@ from dealreg_registration.settings import RegistrationSettings
 from dealreg_shared.auth import keys
 from dealreg_shared.auth.access import put_access
 from dealreg_shared.bus.embedded import EmbeddedBus
+from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.catalogue import ESCALATION, decode
 from dealreg_shared.contracts.people import AccessKeyUpdated, Role
 from dealreg_shared.ids import new_event_id
@@ -78,9 +79,22 @@ class LadderWorld:
         while sum([await service.drain() for service in up]):
             pass
 
+    async def to(self, offset: timedelta) -> None:
+        """``offset`` after the start, and nothing moves yet."""
+        self.clock.now = START + offset
+        for database in (self.registration.database, self.notifier.database):
+            if database.dialect == "postgresql":
+                await database.write(self._set_clock)
+
+    def _set_clock(self, conn: Connection) -> None:
+        conn.exec_driver_sql(
+            "CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
+            f"AS $$ SELECT timestamptz '{format_instant(self.clock.now)}' $$"
+        )
+
     async def at(self, offset: timedelta) -> None:
         """``offset`` after the start; then let happen what is due."""
-        self.clock.now = START + offset
+        await self.to(offset)
         await self.settle()
 
     async def call(
@@ -159,15 +173,25 @@ class LadderWorld:
 
 @asynccontextmanager
 async def ladder_world(
-    folder: Path, ladder: Mapping[str, Any] | None = None, **policy: Any
+    folder: Path,
+    ladder: Mapping[str, Any] | None = None,
+    urls: tuple[str | None, str | None] = (None, None),
+    **policy: Any,
 ) -> AsyncIterator[LadderWorld]:
-    """A plan is published, everybody has a key, and nothing has happened yet."""
+    """A plan is published, everybody has a key, and nothing has happened yet. ``urls`` are the databases
+    of registration and notifier, SQLite files unless given."""
     bus, clock = EmbeddedBus(folder / "bus.db"), Clock()
     registration = build_registration(
-        RegistrationSettings(data_dir=folder, key_cache_seconds=0), bus=bus, now=clock
+        RegistrationSettings(
+            data_dir=folder, key_cache_seconds=0, registration_database_url=urls[0]
+        ),
+        bus=bus,
+        now=clock,
     )
     notifier = build_notifier(
-        NotifierSettings(data_dir=folder, key_cache_seconds=0), bus=bus, now=clock
+        NotifierSettings(data_dir=folder, key_cache_seconds=0, notifier_database_url=urls[1]),
+        bus=bus,
+        now=clock,
     )
     secrets: dict[str, str] = {}
     transport = httpx.ASGITransport(registration.app)
@@ -181,6 +205,7 @@ async def ladder_world(
         ):
             await registration.database.write(lambda conn: _keys(conn, secrets))
             world = LadderWorld(registration, notifier, http, clock, bus, secrets)
+            await world.to(timedelta())
             await world.publish(plan_with(ladder, **policy))
             yield world
     finally:

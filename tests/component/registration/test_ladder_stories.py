@@ -4,19 +4,29 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.factories.ladder_world import LadderWorld, ladder_world, plan_with
-from tests.factories.registration_service import START
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[LadderWorld]:
-    async with ladder_world(tmp_path) as made:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LadderWorld]:
+    """On each database; time is moved in the database itself."""
+    if request.param == "sqlite":
+        async with ladder_world(tmp_path) as made:
+            yield made
+        return
+    server = request.getfixturevalue("postgres_server")
+    names = [f"ladder_{uuid4().hex[:12]}" for _ in range(2)]
+    registration, notifier = (server.create_database(name, name) for name in names)
+    async with ladder_world(tmp_path, urls=(registration, notifier)) as made:
         yield made
+    for name in names:
+        server.drop_database(name, name)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +38,7 @@ async def test_a_manager_who_decides_around_the_deadline(
 ) -> None:
     """The breach is judged by the instant of the decision, and the manager may still decide."""
     case = await world.conflict()
-    world.clock.now = START + offset
+    await world.to(offset)
     if ticked:
         await world.settle()
     answer = await world.uphold("manager", case)
@@ -64,7 +74,7 @@ async def test_once_the_vp_has_taken_the_case_the_manager_may_only_comment(
 
 async def test_the_vp_may_take_it_early_and_nobody_has_missed_anything(world: LadderWorld) -> None:
     case = await world.conflict()
-    world.clock.now = START + 2 * HOUR
+    await world.to(2 * HOUR)
     assert (await world.act("vp", case, "take")).status_code == 200
     await world.settle()
     assert (await world.case(case))["level"] == 2
@@ -78,7 +88,7 @@ async def test_a_review_at_two_hours_moves_the_case_up_and_not_the_deadline(
     world: LadderWorld,
 ) -> None:
     case = await world.conflict()
-    world.clock.now = START + 2 * HOUR
+    await world.to(2 * HOUR)
     answer = await world.act(
         "manager", case, "review", recommendation="uphold_first", text="Clear to me."
     )
@@ -125,7 +135,7 @@ async def test_a_ruling_while_the_timer_fires_is_followed_by_already_settled(
     world: LadderWorld,
 ) -> None:
     case = await world.conflict()
-    world.clock.now = START + 4 * HOUR - SECOND
+    await world.to(4 * HOUR - SECOND)
     assert (await world.uphold("manager", case)).status_code == 200
     world.down.add("registration")  # the ruling stands, its event has not left yet
     await world.at(4 * HOUR)
@@ -149,6 +159,7 @@ async def test_a_delegate_acts_and_is_told_until_the_period_ends(world: LadderWo
     await world.settle()
     case = await world.conflict()
     assert await world.kinds("dana") == ["ladder"]
+    await world.publish(plan_with({"reminders": [10]}))  # who stands in does so under any plan
     await world.at(2 * HOUR)
     assert await world.kinds("dana") == ["ladder", "case_reminder"]
     await world.at(3 * HOUR)
@@ -252,7 +263,7 @@ async def test_a_question_pauses_the_clock_and_the_answer_starts_it_again(tmp_pa
         case = await world.conflict()
         shown = await world.case(case)
         registration = shown["claims"][1]["registration_id"]
-        world.clock.now = START + HOUR
+        await world.to(HOUR)
         asked = await world.act(
             "manager",
             case,
@@ -274,3 +285,28 @@ async def test_a_question_pauses_the_clock_and_the_answer_starts_it_again(tmp_pa
         assert await world.told("vp") == []
         await world.at(9 * HOUR)
         assert await world.kinds("vp") == ["ladder"]
+
+
+async def test_business_hours_of_each_level(tmp_path: Path) -> None:
+    ladder = {
+        "partner_manager_clock": "business",
+        "partner_manager_hours": 10,
+        "vp_clock": "business",
+        "vp_hours": 24,
+        "vp_calendar": {"holidays_of": "US", "days_off": ["2026-03-03"]},
+    }
+    async with ladder_world(tmp_path, ladder) as world:
+        case = await world.conflict()  # on Monday at nine
+        shown = await world.case(case)
+        dues = [deadline["due_at"] for deadline in shown["deadlines"]]
+        assert dues[:2] == ["2026-03-03T11:00:00.000000Z", "2026-03-05T17:00:00.000000Z"]
+        await world.at(23 * HOUR)
+        assert await world.kinds("manager") == ["ladder", "case_reminder"]
+        await world.at(26 * HOUR - SECOND)
+        assert await world.told("vp") == []
+        await world.at(26 * HOUR)
+        assert await world.kinds("vp") == ["ladder"]
+        await world.at(80 * HOUR - SECOND)
+        assert await world.told("ceo") == []
+        await world.at(80 * HOUR)
+        assert await world.kinds("ceo") == ["ladder"]

@@ -211,9 +211,10 @@ def _clock(
     **said: Any,
 ) -> None:
     case, change = ladder.restamp(conn, desk, case, course, now)
-    acting = actor(_known(conn, case), change.level)
+    rungs = _known(conn, case)
+    acting = actor(rungs, change.level)
     facts = {
-        "called": None if acting is None else ladder.rung_facts(acting),
+        "called": ladder.rung_facts(next(r for r in rungs if r.level == change.level)),
         **{
             name: format_instant(value) if isinstance(value, datetime) else value
             for name, value in said.items()
