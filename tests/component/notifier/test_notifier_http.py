@@ -177,6 +177,8 @@ async def test_it_says_whether_it_is_ready(world: World) -> None:
 async def test_its_openapi_document_names_every_path(world: World) -> None:
     document = (await world.http.get("/openapi.json")).json()
     assert sorted(path for path in document["paths"] if path.startswith("/v1/")) == [
+        "/v1/bounces",
+        "/v1/bounces/{person_id}",
         "/v1/deliveries",
         "/v1/deliveries/{delivery_id}",
         "/v1/deliveries/{delivery_id}/replay",

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from dealreg_notifier import tables
-from dealreg_notifier.api import deliveries as deliveries_api
 from dealreg_notifier.api import (
+    bounces,
     errors,
     escalations,
     link_keys,
@@ -19,6 +19,7 @@ from dealreg_notifier.api import (
     stream,
     webhooks,
 )
+from dealreg_notifier.api import deliveries as deliveries_api
 from dealreg_notifier.channels.registry import channels
 from dealreg_notifier.consumers import consumers
 from dealreg_notifier.handlers.deliver import Postman
@@ -156,6 +157,7 @@ def _app(
     app.include_router(preferences.router(database, authenticator, desk))
     app.include_router(escalations.router(database, authenticator))
     app.include_router(deliveries_api.router(database, authenticator))
+    app.include_router(bounces.router(database, authenticator))
     app.include_router(
         webhooks.router(database, authenticator, desk, loopback=settings.notifier_outbound_loopback)
     )

@@ -1,12 +1,13 @@
 """Mail addresses that a server refused for good, until they change. Keeps a hash, never the address."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from dealreg_notifier.tables import bounce
+from dealreg_shared.web import paging
 
 
 def put(conn: Connection, person_id: str, address: str, error: str, now: datetime) -> None:
@@ -33,10 +34,32 @@ def renewed(conn: Connection, person_id: str, address: str | None) -> bool:
     return address is not None
 
 
-def of(conn: Connection, person_ids: Collection[str]) -> dict[str, RowMapping]:
-    """Who of these people has an address that is refused."""
-    rows = conn.execute(select(bounce).where(bounce.c.person_id.in_(set(person_ids)))).mappings()
-    return {row["person_id"]: row for row in rows}
+def refused(conn: Connection, addresses: Mapping[str, str]) -> set[str]:
+    """Who of these people (id -> address) has an address that was refused."""
+    rows = conn.execute(
+        select(bounce.c.person_id, bounce.c.address_sha256).where(bounce.c.person_id.in_(addresses))
+    )
+    return {row.person_id for row in rows if row.address_sha256 == _hash(addresses[row.person_id])}
+
+
+def page(
+    conn: Connection, cursor: str | None, limit: int
+) -> tuple[Sequence[RowMapping], str | None]:
+    """The latest first, and the cursor of the next page."""
+    query = paging.after(
+        select(bounce), bounce.c.at, bounce.c.person_id, cursor, limit, descending=True
+    )
+    return paging.page(
+        conn.execute(query).mappings().all(),
+        limit,
+        lambda row: paging.Position(row["at"], row["person_id"]),
+    )
+
+
+def known(conn: Connection, person_id: str) -> bool:
+    """Whether the person's address is marked."""
+    query = select(bounce.c.person_id).where(bounce.c.person_id == person_id)
+    return conn.execute(query).first() is not None
 
 
 def _hash(address: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, literal, or_, select, update
 
-from dealreg_notifier import endpoints, storms, tables
+from dealreg_notifier import bounces, endpoints, storms, tables
+from dealreg_notifier.channels.email import NAME as EMAIL
 from dealreg_notifier.channels.port import Channel, Place
 from dealreg_notifier.domain.errors import NoSuchDelivery, NotDead
 from dealreg_shared.db import UtcDateTime
@@ -35,7 +36,7 @@ class Claimed:
 
     ``others`` are the further notices in its message, in the order in which they were written.
     ``addressee`` is whom the notice is for; ``person_id`` who gets this delivery of it, a person or an
-    endpoint. ``place``: where an endpoint is.
+    endpoint. ``place``: where an endpoint is. ``bounced``: the address was refused for good before.
     """
 
     delivery_id: str
@@ -58,6 +59,7 @@ class Claimed:
     text: str
     others: tuple[Carried, ...] = ()
     place: Place | None = None
+    bounced: bool = False
 
 
 def claim(
@@ -148,11 +150,20 @@ def _take(
         [row["person_id"] for row in claimed if row["person_id"].startswith(endpoints.PREFIX)],
         now,
     )
+    refused = bounces.refused(
+        conn,
+        {
+            row["person_id"]: row["email"]
+            for row in claimed
+            if row["channel"] == EMAIL and row["email"]
+        },
+    )
     by_id = {
         row["delivery_id"]: Claimed(
             **row,
             others=tuple(others.get(row["delivery_id"], ())),
             place=places.get(row["person_id"]),
+            bounced=row["channel"] == EMAIL and row["person_id"] in refused,
         )
         for row in claimed
     }

@@ -17,6 +17,7 @@ STATUS: Mapping[str, tuple[int, str]] = {
     "no_such_person": (404, "There is no such person"),
     "not_your_preferences": (403, "These are another's preferences"),
     "not_your_inbox": (403, "This is another's inbox"),
+    "no_such_bounce": (404, "No address of this person is refused"),
     "no_such_endpoint": (404, "There is no such endpoint"),
     "not_your_endpoint": (403, "You may not manage endpoints of this owner"),
     "too_many_endpoints": (409, "This owner has too many endpoints"),

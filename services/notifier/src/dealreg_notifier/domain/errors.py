@@ -45,6 +45,12 @@ class NotYourInbox(NotifierError):
     code = "not_your_inbox"
 
 
+class NoSuchBounce(NotifierError):
+    """The person's address is not marked as refused."""
+
+    code = "no_such_bounce"
+
+
 class NoSuchEndpoint(NotifierError):
     """Absent, or another's: the two answer alike."""
 

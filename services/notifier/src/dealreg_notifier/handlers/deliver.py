@@ -122,11 +122,12 @@ class Postman:
     ) -> None:
         async with channel.session() as sender:
             for item in claimed:
-                outcome = (
-                    await self._send(channel, sender, item, batch)
-                    if item.attempt - item.spent <= channel.schedule.attempts
-                    else Refused("no attempt came to an end")
-                )
+                if item.attempt - item.spent > channel.schedule.attempts:
+                    outcome: Outcome = Refused("no attempt came to an end")
+                elif item.bounced:
+                    outcome = Refused("the address was refused before; it waits for another one")
+                else:
+                    outcome = await self._send(channel, sender, item, batch)
                 outcomes.put_nowait((item, outcome))
 
     async def _record_all(self, outcomes: Outcomes) -> None:
