@@ -60,6 +60,28 @@ async def test_a_lost_deal_is_offered_confirmed_and_protected(any_api: Api) -> N
     assert detail["decisions"][-1]["inputs"]["confirmed"] == waiting["id"]
 
 
+async def test_what_is_to_be_done_can_be_listed(any_api: Api) -> None:
+    api = any_api
+    first, second = await api.filed("acme"), await api.filed("techstart")
+    other = await api.filed("acme", account={"name": "Other", "domain": "other.com"})
+    await api.act("acme", first["id"], "lose")
+    await api.act("acme", other["id"], "extension", evidence=["order form"])
+    await api.act("vp", other["id"], "request-info", question="Who signs?")
+
+    async def to_do(who: str, act: str) -> list[str]:
+        answer = await api.get(who, f"/v1/registrations?to_do={act}")
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert await to_do("techstart", "confirm_offer") == [second["id"]]
+    assert await to_do("acme", "confirm_offer") == []
+    assert await to_do("acme", "give_information") == [other["id"]]
+    assert await to_do("vp", "decide_extension") == [other["id"]]
+    assert await to_do("vp", "show_activity") == []
+    await api.act("acme", other["id"], "withdraw")
+    assert await to_do("vp", "decide_extension") == []
+
+
 async def test_an_offer_that_is_declined_or_lapses_goes_on(any_api: Api) -> None:
     api = any_api
     first, second, third = [await api.filed(who) for who in ("acme", "techstart", "fourth")]

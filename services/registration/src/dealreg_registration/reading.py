@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, select
+from sqlalchemy import Connection, Row, Select, Text, exists, select, type_coerce
 
 from dealreg_registration import account_rows, store
 from dealreg_registration.commands import Actor
@@ -38,6 +38,14 @@ from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db import app_now
 from dealreg_shared.web.paging import Position, after, page
 
+TO_DO = {
+    "confirm_offer": "offered_until",
+    "give_information": "information_due",
+    "show_activity": "idle_release_at",
+    "decide_extension": "extension_asked",
+}
+"""What somebody must do about a claim -> the flag that says so. The last one is for staff."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -50,6 +58,7 @@ class Filter:
     result: str | None = None
     filed_from: datetime | None = None
     filed_before: datetime | None = None
+    to_do: str | None = None
 
 
 def registration_detail(
@@ -137,6 +146,9 @@ def _filtered(query: Select[Any], chosen: Filter) -> Select[Any]:
         query = query.where(columns.filed_at >= chosen.filed_from)
     if chosen.filed_before is not None:
         query = query.where(columns.filed_at < chosen.filed_before)
+    if chosen.to_do is not None:
+        flagged = type_coerce(claim.c.flags, Text).like(f'%"{TO_DO[chosen.to_do]}"%')
+        query = query.where(columns.id.in_(select(claim.c.registration_id).where(flagged)))
     if chosen.state is not None or chosen.product_line is not None:
         found = exists().where(claim.c.registration_id == columns.id)
         if chosen.state is not None:

@@ -24,6 +24,7 @@ from dealreg_shared.db import JsonText, UtcDateTime
 
 _HOLDS = text("state IN ('protected', 'extended')")
 _ACTIVE = text("state IN ('protected', 'extended', 'contested', 'open', 'referred')")
+_FLAGGED = text("flags IS NOT NULL")
 _IS_DUE = text("next_due_at IS NOT NULL")
 _PENDING = text("state IN ('open', 'reviewed')")
 
@@ -162,6 +163,12 @@ claim = Table(
         sqlite_where=_HOLDS,
     ),
     Index("ix_claim_active", "account_id", postgresql_where=_ACTIVE, sqlite_where=_ACTIVE),
+    Index(
+        "ix_claim_flagged",
+        "registration_id",
+        postgresql_where=_FLAGGED,
+        sqlite_where=_FLAGGED,
+    ),
     Index("ix_claim_holding", "partner_id", postgresql_where=_HOLDS, sqlite_where=_HOLDS),
 )
 

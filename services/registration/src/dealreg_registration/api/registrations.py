@@ -87,6 +87,11 @@ def registrations_router(
         state: State | None = None,
         product_line: str | None = None,
         result: Literal["won", "lost"] | None = None,
+        to_do: Annotated[
+            Literal["confirm_offer", "give_information", "show_activity", "decide_extension"]
+            | None,
+            Query(description="What is to be done about one of its claims"),
+        ] = None,
         filed_from: Annotated[datetime | None, Query(description="With zone")] = None,
         filed_before: Annotated[datetime | None, Query(description="With zone")] = None,
         limit: Limit = DEFAULT_LIMIT,
@@ -110,6 +115,7 @@ def registrations_router(
             result=result,
             filed_from=filed_from,
             filed_before=filed_before,
+            to_do=to_do,
         )
         await sweep(database, writer)
         items, following = await programme.read(
