@@ -474,3 +474,32 @@ async def test_conflicts_are_listed_by_kind(api: RegistrationApi, kind: str) -> 
     await api.filed("techstart")
     listed = (await api.get("auditor", f"/v1/conflicts?kind={kind}")).json()["items"]
     assert [entry["kind"] for entry in listed] == ([kind] if kind == "overlap" else [])
+
+
+@pytest.mark.parametrize("ruling", ["uphold_first", "award", "split", "co_sell", "release_all"])
+async def test_no_ruling_tells_a_partner_of_a_rival(api: RegistrationApi, ruling: str) -> None:
+    """Only who sells together sees the other."""
+    filed = {who: await api.filed(who) for who in ("acme", "techstart", "fourth")}
+    ids = {who: view["claims"][0]["id"] for who, view in filed.items()}
+    further: dict[str, Any] = {
+        "award": {"claim": ids["techstart"]},
+        "split": {"lines": {"platform": ids["fourth"]}},
+        "co_sell": {"claim": ids["acme"], "co_holders": [ids["techstart"]]},
+    }.get(ruling, {})
+    case = await conflict(api)
+    answer = await act(api, "manager", case, "decide", ruling=ruling, reason="So be it.", **further)
+    assert answer.status_code == 200, answer.text
+    [decided] = [e["data"] for e in await api.events() if "conflict.decided" in e["type"]]
+    sentences = {party["partner_id"]: party["sentence"] for party in decided["parties"]}
+    assert set(sentences) == set(filed)
+    together = {"acme", "techstart"} if ruling == "co_sell" else set()
+    for who, view in filed.items():
+        path = f"/v1/registrations/{view['id']}"
+        shown = [
+            (await api.get(who, each)).text
+            for each in (path, f"{path}/timeline", f"/v1/conflicts/{case['id']}")
+        ]
+        rivals = set(filed) - {who} - (together if who in together else set())
+        facts = rivals | {filed[rival]["id"] for rival in rivals} | {ids[rival] for rival in rivals}
+        for text in (*shown, sentences[who]):
+            assert not [fact for fact in (*facts, "manager", "so be it.") if fact in text.lower()]

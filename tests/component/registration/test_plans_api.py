@@ -186,6 +186,21 @@ async def test_people_change_with_the_plan_and_only_changes_are_told(api: Progra
     ]
 
 
+async def test_a_changed_person_keeps_its_delegates(api: ProgrammeApi) -> None:
+    await api.publish(small_plan())
+    body = {"delegate_id": "mia", "until": "2100-01-01T00:00:00Z"}
+    made = await api.call("POST", "/v1/people/vic/delegations", json=body)
+    assert made.status_code == 201, made.text
+    before = len(await api.events())
+    plan = small_plan()
+    plan["people"][1]["email"] = "new@people.example"
+    await api.publish(plan)
+    [told] = [
+        e.data for e in (await api.events())[before:] if e and e.type == "dealreg.person.updated.v1"
+    ]
+    assert [entry.delegate_id for entry in told.delegations] == ["mia"]
+
+
 async def test_a_plan_is_in_force_from_its_instant_and_none_before_it(api: ProgrammeApi) -> None:
     assert (await api.call("GET", "/v1/plans/in-force")).status_code == 404
     first = await api.publish(small_plan())

@@ -20,6 +20,7 @@ from dealreg_registration.domain.case import CaseActed, CaseMoved
 from dealreg_registration.domain.referral import ReferralMoved
 
 _BESIDE_STATE = {
+    "appealed": "appealed",
     "offered": "offered",
     "offer_declined": "offer_declined",
     "offer_lapsed": "offer_lapsed",

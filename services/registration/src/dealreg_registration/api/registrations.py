@@ -187,6 +187,8 @@ def registrations_router(
 
     @router.post("/{registration_id}/win", summary="Report the deal won")
     async def win(request: Request, registration_id: str, principal: Filer) -> Response:
+        """The first report counts: another result than the one on record is answered 202 and opens a
+        case."""
         return await end(request, registration_id, principal, "win", None)
 
     @router.post("/{registration_id}/lose", summary="Report the deal lost")
@@ -196,6 +198,8 @@ def registrations_router(
         principal: Filer,
         body: JsonBody[ResultBody] | None = None,
     ) -> Response:
+        """Standby is offered the line. Another result than the one on record is answered 202 and opens a
+        case."""
         reason = body.reason if body is not None else None
         return await end(request, registration_id, principal, "lose", reason)
 
