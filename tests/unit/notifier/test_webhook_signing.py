@@ -1,7 +1,9 @@
 """Signatures as Standard Webhooks 1.0.0 says, checked with its public vector and its own library."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -94,3 +96,19 @@ def test_the_body_is_the_notice_and_the_same_at_every_attempt() -> None:
             "created_at": "2026-11-21T14:00:00.000000Z",
         },
     }
+
+
+def test_the_lines_in_the_documentation_verify() -> None:
+    text = (Path(__file__).parents[3] / "docs/channels.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(text.split("```python\n")[1].split("```")[0], names)  # noqa: S102  (our own page)
+    verified = names["verified"]
+    old, new = new_secret(), new_secret()
+    content = payload(outbound())
+    headers = signed("dlv_1", datetime.now(UTC), content, [new, old])
+    assert verified(old, headers, content)
+    assert verified(new, headers, content)
+    assert not verified(new_secret(), headers, content)
+    assert not verified(new, headers, content + b" ")
+    stale = signed("dlv_1", datetime.now(UTC) - timedelta(minutes=6), content, [new])
+    assert not verified(new, stale, content)
