@@ -503,3 +503,18 @@ async def test_no_ruling_tells_a_partner_of_a_rival(api: RegistrationApi, ruling
         facts = rivals | {filed[rival]["id"] for rival in rivals} | {ids[rival] for rival in rivals}
         for text in (*shown, sentences[who]):
             assert not [fact for fact in (*facts, "manager", "so be it.") if fact in text.lower()]
+
+
+async def test_a_partner_finds_what_it_is_asked(any_api: RegistrationApi) -> None:
+    await any_api.filed("acme")
+    second = await any_api.filed("techstart")
+    case = await ask(any_api, second, hours=24)
+    [asked] = (await any_api.get("techstart", "/v1/questions")).json()["items"]
+    assert (asked["conflict_id"], asked["open"]) == (case["id"], True)
+    assert asked["question"] == "When did you meet the buyer?"
+    assert (await any_api.get("acme", "/v1/questions")).json()["items"] == []
+    assert (await any_api.get("vp", "/v1/questions")).status_code == 403
+    await act(any_api, "techstart", case, "answer", text="In May.")
+    [answered] = (await any_api.get("techstart", "/v1/questions")).json()["items"]
+    assert answered["open"] is False
+    assert answered["answered_at"] is not None

@@ -10,8 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from dealreg_registration import account_rows
-from dealreg_registration.case_rows import case_from
-from dealreg_registration.case_views import case_view, filed_view, level_view, party_view
+from dealreg_registration.case_rows import asked_in, case_from
+from dealreg_registration.case_views import (
+    case_view,
+    filed_view,
+    level_view,
+    party_view,
+    question_view,
+)
 from dealreg_registration.domain.account import Claim
 from dealreg_registration.domain.case import Case
 from dealreg_registration.tables_accounts import (
@@ -85,6 +91,27 @@ def party_detail(conn: Connection, conflict_id: str, partner_id: str) -> dict[st
     texts = {entry.id: entry.text for entry in _entries(conn, conflict_id)}
     case = case_from(row, [member.id for member in claims])
     return party_view(case, claims, partner_id, texts)
+
+
+def questions(
+    conn: Connection, partner_id: str, cursor: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """What a partner was asked about cases, the newest first. Erased questions are not shown."""
+    query = (
+        select(case_entry, conflict.c.details, conflict.c.state)
+        .join(conflict, conflict.c.id == case_entry.c.conflict_id)
+        .join(registration, registration.c.id == case_entry.c.registration_id)
+        .where(
+            case_entry.c.kind == "question",
+            case_entry.c.text.is_not(None),
+            registration.c.partner_id == partner_id,
+        )
+    )
+    rows = conn.execute(
+        after(query, case_entry.c.at, case_entry.c.id, cursor, limit, descending=True)
+    ).all()
+    shown, following = page(rows, limit, lambda row: Position(row.at, row.id))
+    return [question_view(row, asked_in(row.details, row.id)) for row in shown], following
 
 
 def history(conn: Connection, conflict_id: str) -> list[dict[str, Any]]:

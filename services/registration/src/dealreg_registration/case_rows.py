@@ -96,6 +96,11 @@ def _details_row(case: Case) -> dict[str, Any]:
     return {name: value for name, value in details.items() if value}
 
 
+def asked_in(details: dict[str, Any], entry_id: str) -> Asked:
+    """The question with this id, of a case's details."""
+    return next(_asked(entry) for entry in details["asked"] if entry["entry"] == entry_id)
+
+
 def _asked(entry: dict[str, Any]) -> Asked:
     return Asked(
         entry["entry"],

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dealreg_registration.domain.account import Claim
-from dealreg_registration.domain.case import Asked, Case
+from dealreg_registration.domain.case import PENDING_STATES, Asked, Case
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.ladder import Deadline, level_at, passed_up, taken_above
 
@@ -112,6 +112,16 @@ def _left(deadline: Deadline, now: datetime) -> int | None:
     if deadline.due_at is None:
         return None
     return max(0, int((deadline.due_at - now).total_seconds()))
+
+
+def question_view(row: Any, asked: Asked) -> dict[str, Any]:
+    """What a partner is asked. Open as long as the case is and nobody has answered."""
+    view = _asked_view(asked)
+    return view | {
+        "conflict_id": row.conflict_id,
+        "question": row.text,
+        "open": asked.answered_at is None and row.state in PENDING_STATES,
+    }
 
 
 def filed_view(row: Any) -> dict[str, Any]:

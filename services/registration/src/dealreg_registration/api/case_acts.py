@@ -1,14 +1,14 @@
 """What people do with cases: take, review, ask, answer, comment, decide; open one, appeal."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from dealreg_registration import naming, reading
+from dealreg_registration import case_reading, naming, reading
 from dealreg_registration.api.callers import DECIDERS, actor_of, idempotency_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas_cases import (
@@ -37,6 +37,7 @@ from dealreg_shared.db import Database, app_now
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag, idempotency
 from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
 
 
 def case_acts_router(
@@ -166,6 +167,17 @@ def case_acts_router(
         actor = actor_of(principal).id
         if not await database.write(lambda conn: erase_entry(conn, conflict_id, entry_id, actor)):
             raise not_found()
+
+    @router.get("/questions", summary="What you are asked about conflicts, the newest first")
+    async def list_questions(
+        principal: Partner, limit: Limit = DEFAULT_LIMIT, after: After = None
+    ) -> dict[str, Any]:
+        """For partners. Answer on the conflict."""
+        partner_id = principal.partner_id or ""
+        items, following = await database.read(
+            lambda conn: case_reading.questions(conn, partner_id, after, limit)
+        )
+        return {"items": items, "next": following}
 
     @router.post("/conflicts/{conflict_id}/answer", summary="Answer what you are asked")
     async def answer(
