@@ -12,6 +12,7 @@ from dealreg_registration import tables
 from dealreg_registration.api import errors
 from dealreg_registration.api.case_acts import case_acts_router
 from dealreg_registration.api.conflicts import conflicts_router
+from dealreg_registration.api.decision_pages import decision_router
 from dealreg_registration.api.filing_route import describe, filing_route
 from dealreg_registration.api.life import life_router
 from dealreg_registration.api.plans import LARGER_BODIES
@@ -123,6 +124,7 @@ def _app(settings: RegistrationSettings, writer: AccountWriter, parts: Programme
     errors.install(app)
     app.include_router(registrations_router(database, writer, authenticator))
     app.include_router(life_router(database, writer, authenticator))
+    app.include_router(decision_router(database, writer))
     app.include_router(conflicts_router(database, writer, authenticator))
     app.include_router(case_acts_router(database, writer, authenticator))
     app.include_router(referrals_router(database, writer, authenticator))
