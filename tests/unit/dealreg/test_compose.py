@@ -66,6 +66,10 @@ def maps() -> FastAPI:
     async def shared(name: str) -> str:
         return name
 
+    @app.get("/look/{name}")
+    async def look(name: str) -> str:
+        return name
+
     return app
 
 
@@ -84,6 +88,7 @@ async def test_each_path_reaches_the_service_that_describes_it(joined: httpx.Asy
     assert (await joined.get("/v1/maps")).json() == {"place": "here"}
     assert (await joined.get("/v1/shared/deals")).json() == "deals"
     assert (await joined.get("/v1/shared/maps/a")).json() == "a"
+    assert (await joined.get("/look/here")).json() == "here"
 
 
 async def test_a_path_that_nobody_has_is_a_404_problem(joined: httpx.AsyncClient) -> None:

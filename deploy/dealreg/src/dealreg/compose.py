@@ -81,7 +81,8 @@ class Joined:
 
     def _learn(self, documents: Mapping[str, dict[str, Any]]) -> None:
         """Remember which service answers what. A family (``/v1/registrations``) that only one service
-        has is found by its name alone; where several share one, the whole path tells."""
+        has is found by its name alone; where several share one, or it is not fixed, the whole path
+        tells."""
         owners: dict[str, set[str]] = {}
         for name, document in documents.items():
             for path in document["paths"]:
@@ -89,7 +90,7 @@ class Joined:
         for name, document in documents.items():
             for path in document["paths"]:
                 family = _family(path)
-                if owners[family] == {name}:
+                if owners[family] == {name} and "{" not in family:
                     self._families[family] = self._apps[name]
                 else:
                     self._exact.append((compile_path(path)[0], self._apps[name]))

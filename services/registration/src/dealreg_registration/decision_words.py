@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from dealreg_registration.decision_view import ClaimShown, Confirmation, Told
 from dealreg_shared.links import Link
@@ -184,7 +185,7 @@ def _settled(facts: Mapping[str, Any]) -> str:
 
 
 def _render(template: str, **values: Any) -> str:
-    return _pages().get_template(template).render(style=_style(), **values)
+    return _pages().get_template(template).render(style=Markup(_style()), **values)  # noqa: S704  (our own)
 
 
 @cache
