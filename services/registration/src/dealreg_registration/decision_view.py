@@ -11,8 +11,9 @@ from typing import Any, cast, get_args
 
 from sqlalchemy import Connection, Row, select
 
-from dealreg_registration import store
+from dealreg_registration.account_rows import claim_from
 from dealreg_registration.case_rows import case_from
+from dealreg_registration.case_store import delegators
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.account import Claim
 from dealreg_registration.domain.authority import (
@@ -103,7 +104,7 @@ def look(conn: Connection, programme: Programme, token: str) -> Confirmation | T
     now = app_now(conn)
     if not case.pending:
         return settled(conn, case)
-    stands_for = store.delegators(conn, [link.person_id], now).get(link.person_id, frozenset())
+    stands_for = delegators(conn, [link.person_id], now).get(link.person_id, frozenset())
     acting = Acting(actor.role, actor.person_id, stands_for)
     try:
         LEVEL_FOR[link.action](case, acting, now)
@@ -189,4 +190,4 @@ def _claims(conn: Connection, conflict_id: str) -> list[Claim]:
         .where(conflict_claim.c.conflict_id == conflict_id)
         .order_by(claim.c.place)
     )
-    return [store.claim_from(row) for row in rows]
+    return [claim_from(row) for row in rows]

@@ -20,7 +20,9 @@ MASK = "***"
 SECRET_FIELDS = frozenset(
     {"authorization", "api_key", "key", "secret", "password", "token", "cookie", "body", "key_hash"}
 )
-_SECRETS = re.compile(r"drk_[0-9A-Za-z_]{8,}|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)|(?<=Bearer )\S+|(?<=/decide/)[\w.-]+")
+_SECRETS = re.compile(
+    r"drk_[0-9A-Za-z_]{8,}|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)|(?<=Bearer )\S+|(?<=/decide/)[\w.-]+"
+)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
