@@ -152,7 +152,7 @@ def test_sections_of_the_rules_that_the_code_cites_exist() -> None:
         for number in re.findall(r"rules\.md,?\s+sections? (\d)", path.read_text(encoding="utf-8"))
     }
 
-    assert len(text.splitlines()) <= 200
+    assert len(text.splitlines()) <= 260
     assert sections == set("1234567")
     assert {"2", "4", "5", "6"} <= cited <= sections
 
