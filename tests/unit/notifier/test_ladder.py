@@ -197,6 +197,18 @@ def test_the_last_level_is_reminded_again_from_its_own_turn_on() -> None:
     late = next_repeat(course, 3, DAY, T0 + 4 * DAY + HOUR)
     assert late is not None
     assert (late.step, late.due_at) == (4, T0 + 5 * DAY)
+    standing = paused(course, Pause(T0 + DAY + HOUR, T0 + 3 * DAY), 2, stamped(FOUR, DAY))
+    after = next_repeat(standing, 3, DAY, T0 + 2 * DAY)
+    assert after is not None
+    assert (after.step, after.due_at) == (1, T0 + 4 * DAY)
+
+
+def test_a_review_during_a_pause_is_stamped_for_its_end() -> None:
+    standing = paused(ladder(), Pause(T0 + HOUR, T0 + DAY), 2, stamped(DAY + FOUR, 2 * DAY))
+    step = Raise(2, T0 + 2 * HOUR, "mia", "review")
+    course = raised_by(standing, step, 3, stamped(DAY + FOUR, 2 * DAY))
+    assert [(s.generation, s.at - T0) for s in course.stamps] == [(1, 0 * HOUR), (3, DAY)]
+    assert climb(course, 1, [], T0 + 2 * HOUR).level == 2
 
 
 people = st.sampled_from(["ann", "bob", "cem", None])

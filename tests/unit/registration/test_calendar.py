@@ -173,6 +173,8 @@ def test_an_opening_inside_a_gap_or_a_repeated_hour() -> None:
     repeated = office("Europe/Berlin", hours=Opening(time(2), time(3)), days=range(7))
     back = datetime(2026, 10, 25, 0, tzinfo=UTC)
     assert repeated.between(back - 6 * HOUR, back + 6 * HOUR) == 2 * HOUR
+    until_the_second = office("Europe/Berlin", hours=Opening(time(1), time(2, 30)), days=range(7))
+    assert until_the_second.between(back - 6 * HOUR, back + 6 * HOUR) == 2.5 * HOUR
 
 
 def test_a_day_that_never_was_is_not_open() -> None:

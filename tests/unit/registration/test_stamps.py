@@ -134,6 +134,13 @@ def test_a_missed_deadline_stays_missed_after_a_pause() -> None:
     assert level_at(course, START + 8 * HOUR) == 2
 
 
+def test_a_level_that_has_passed_the_case_up_puts_nothing_off_for_the_one_above() -> None:
+    ladder = terms(4, 10, clocks=(OFFICE, WALL_CLOCK), pause_for_information=True)
+    course = raised(ladder, opened(ladder), review(HOUR))
+    standing = paused(ladder, course, START + 2 * HOUR, START + 7.5 * HOUR)
+    assert dues(standing) == [4 * HOUR, 15.5 * HOUR, None]
+
+
 def test_a_review_during_a_pause_counts_at_once_and_its_clock_starts_afterwards() -> None:
     ladder = terms(pause_for_information=True, vp_clock_from="review")
     standing = paused(ladder, opened(ladder), START + HOUR, START + 11 * HOUR)

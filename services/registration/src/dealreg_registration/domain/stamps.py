@@ -132,9 +132,7 @@ def _shifted(terms: LadderTerms, deadline: Deadline, pause: Pause) -> Deadline:
     clock = terms.of(deadline.level).clock
 
     def later(instant: datetime) -> datetime:
-        if instant <= start:
-            return instant
-        return max(instant, clock.add(end, clock.between(start, instant)))
+        return instant if instant <= start else clock.add(end, clock.between(start, instant))
 
     return replace(
         deadline,
@@ -176,10 +174,7 @@ def _with_reminders(terms: LadderTerms, deadline: Deadline, since: datetime) -> 
     clock = terms.of(deadline.level).clock
     window = clock.between(since, deadline.due_at)
     instants = (clock.add(since, window * share // 100) for share in terms.reminders)
-    return replace(
-        deadline,
-        remind_at=tuple(dict.fromkeys(i for i in instants if since < i < deadline.due_at)),
-    )
+    return replace(deadline, remind_at=tuple(instant for instant in instants if instant > since))
 
 
 def _length(pause: Pause, at: datetime) -> timedelta:
