@@ -308,7 +308,8 @@ def test_after_any_ruling_everything_holds_together(data: st.DataObject) -> None
     assert decided.id in {e.case.id for e in entries if isinstance(e, CaseMoved)}
     plan_now = it.context.plan
     events = events_for(it.account, entries, plan_now, filed_by="staff", correlation_id="c")
-    assert len(events) == len(entries) == len(audit_rows(entries, Actor("person:m", "staff")))
+    rows = audit_rows(entries, Actor("person:m", "staff"), it.now)
+    assert len(events) == len(entries) == len(rows)
     assert [e.type for e in events if e.subject == case.id][:2] == [
         "dealreg.conflict.decided.v1",
         "dealreg.conflict.closed.v1",

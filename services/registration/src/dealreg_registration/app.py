@@ -14,6 +14,7 @@ from dealreg_registration.api.case_acts import case_acts_router
 from dealreg_registration.api.conflicts import conflicts_router
 from dealreg_registration.api.decision_pages import decision_router
 from dealreg_registration.api.filing_route import describe, filing_route
+from dealreg_registration.api.history import history_router
 from dealreg_registration.api.life import life_router
 from dealreg_registration.api.plans import LARGER_BODIES
 from dealreg_registration.api.programme import programme_routers
@@ -128,6 +129,7 @@ def _app(settings: RegistrationSettings, writer: AccountWriter, parts: Programme
     app.include_router(conflicts_router(database, writer, authenticator))
     app.include_router(case_acts_router(database, writer, authenticator))
     app.include_router(referrals_router(database, writer, authenticator))
+    app.include_router(history_router(database, writer.programme, authenticator))
     for router in programme_routers(parts):
         app.include_router(router)
     describe(app)

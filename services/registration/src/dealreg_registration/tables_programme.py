@@ -88,5 +88,9 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("subject", String(128), nullable=False),
     Column("detail", JsonText, nullable=False),
+    # Where they differ from ``at``: when the row was written (time's steps, swept late), and since when
+    # it counts (a ruling that corrects what was recorded). Rows are only added.
+    Column("recorded_at", UtcDateTime),
+    Column("counts_from", UtcDateTime),
     Index("ix_audit_subject_id", "subject", "id"),
 )

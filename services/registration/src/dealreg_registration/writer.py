@@ -337,5 +337,6 @@ class _Batch:
                     correlation_id=command.correlation_id,
                 )
             )
-            self.audit += audit_rows(account.journal[start:settled], SYSTEM)
-            self.audit += audit_rows(account.journal[settled:], command.actor)
+            now = self.context.now
+            self.audit += audit_rows(account.journal[start:settled], SYSTEM, now)
+            self.audit += audit_rows(account.journal[settled:], command.actor, now)
