@@ -127,9 +127,10 @@ def tokens_in(message: EmailMessage, url: str = URL) -> list[str]:
 
 @asynccontextmanager
 async def decision_world(
-    folder: Path, url: str = URL, **policy: Any
+    folder: Path, url: str = URL, *, stands_in: str | None = None, **policy: Any
 ) -> AsyncIterator[DecisionWorld]:
-    """Two partners have filed the same deal; the manager has a mail."""
+    """Two partners have filed the same deal; the manager has a mail, and so has for two hours
+    whoever ``stands_in``."""
     world: DecisionWorld
     bus = EmbeddedBus(folder / "bus.db")
     async with mail_server() as mail:
@@ -151,12 +152,12 @@ async def decision_world(
             await registration.migrate()
             await notifier.migrate()
             async with registration.open(), notifier.open():
-                await _begin(world, policy)
+                await _begin(world, policy, stands_in)
                 yield world
     await bus.close()
 
 
-async def _begin(world: DecisionWorld, policy: dict[str, Any]) -> None:
+async def _begin(world: DecisionWorld, policy: dict[str, Any], stands_in: str | None) -> None:
     secret = await world.registration.extras["ensure_admin_key"]()
     assert secret is not None
     world.keys["admin"] = secret
@@ -176,6 +177,10 @@ async def _begin(world: DecisionWorld, policy: dict[str, Any]) -> None:
         await world.key(partner, "partner", partner_id=partner)
     for who, role in (("mia", "partner_manager"), ("vic", "vp"), ("cleo", "ceo")):
         await world.key(who, role, person_id=who)
+    if stands_in is not None:
+        until = (START + timedelta(hours=2)).isoformat()
+        period = {"delegate_id": stands_in, "until": until}
+        await world.call("mia", "POST", "/v1/people/mia/delegations", json=period)
     await world.settle()
     for partner in ("ada", "cam"):
         await world.call(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, text
 
 from dealreg_devstack import Postgres
-from dealreg_notifier import deliveries, store, tables
+from dealreg_notifier import deliveries, signing, store, tables
 from dealreg_notifier.app import build
 from dealreg_notifier.channels.email import EmailChannel
 from dealreg_notifier.consumers import TELLING
@@ -27,6 +27,7 @@ from dealreg_notifier.handlers import conflicts, people, plans
 from dealreg_notifier.handlers.timers import fire_due
 from dealreg_notifier.notices import Desk, Draft
 from dealreg_notifier.settings import NotifierSettings
+from dealreg_notifier.signing import Keyring
 from dealreg_notifier.wording import Wording
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.contracts.base import EventData, format_instant
@@ -317,6 +318,26 @@ async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
     assert await made.first.write(record(stale)) is False
     assert await made.second.write(record(again)) is True
     assert await made.second.write(record(again)) is False
+
+
+async def test_processes_that_start_at_once_make_one_key_and_publish_it_once(
+    database: Store,
+) -> None:
+    ring = Keyring(Outbox(tables.outbox, "/dealreg/notifier", "default"))
+
+    def ensure(conn: Connection) -> None:
+        ring.ensure(conn, START)
+
+    await asyncio.gather(*[on.write(ensure) for on in (database.first, database.second) * 3])
+    keys = await database.first.read(lambda conn: signing.published(conn, START))
+    assert [key["current"] for key in keys] == [True]
+    told = select(func.count()).select_from(tables.outbox.outbox)
+    assert await database.first.read(lambda conn: conn.execute(told).scalar_one()) == 1
+    new = await database.second.write(lambda conn: ring.rotate(conn, START))
+    keys = await database.first.read(lambda conn: signing.published(conn, START))
+    assert {key["key_id"]: key["private_key"] is not None for key in keys} == {
+        key["key_id"]: key["key_id"] == new for key in keys
+    }
 
 
 async def test_a_storm_is_one_message_however_many_processes_claim_it(

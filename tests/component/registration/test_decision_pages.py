@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from re import search
-from typing import Any
 
 import httpx
 import pytest
@@ -270,12 +269,29 @@ async def test_html_in_what_was_filed_and_written_is_shown_as_text(world: Decisi
     assert "&lt;b&gt;bold" in page.text
 
 
-async def test_a_link_in_a_delegates_hands_is_not_the_delegates(world: DecisionWorld) -> None:
-    """A delegate acts with a link of its own; the person's link stays the person's."""
-    token = (await world.links("mia"))["award"]
-    assert (await world.link(token)).person_id == "mia"
-    own: dict[str, Any] = {"person_id": "vic"}
-    assert (await look(world, await world.signed(token, **own))).status_code == 200
+async def test_a_delegate_decides_with_a_link_of_its_own_while_the_delegation_lasts(
+    tmp_path: Path,
+) -> None:
+    """Dora has no level herself: what she may do, she may in Mia's stead."""
+    async with decision_world(tmp_path, stands_in="dora") as world:
+        token = (await world.links("dora"))["award"]
+        assert (await world.link(token)).person_id == "dora"
+        await world.at(timedelta(hours=2, seconds=-1))
+        page = await look(world, token)
+        assert page.status_code == 200
+        await world.at(timedelta(hours=2))
+        over = await look(world, token)
+        assert (over.status_code, "You cannot do this now" in over.text) == (403, True)
+        assert "Contoso" not in over.text
+        assert (await press(world, token, version=version_in(page))).status_code == 403
+        assert (await world.case())["state"] == "open"
+
+
+async def test_a_delegate_rules_in_its_own_name(tmp_path: Path) -> None:
+    async with decision_world(tmp_path, stands_in="dora") as world:
+        assert (await press(world, (await world.links("dora"))["award"])).status_code == 200
+        history = (await world.case())["history"]
+        assert "person:dora" in [entry["actor"] for entry in history]
 
 
 async def test_a_case_that_nobody_decided_reaches_the_ceo_with_links_of_her_own(

@@ -4,7 +4,7 @@ The case is shown only after the link's signature and the person's authority hel
 page says so, and nothing of the case. Who decided is told by role, not by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast, get_args
@@ -17,7 +17,6 @@ from dealreg_registration.case_store import delegators
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.account import Claim
 from dealreg_registration.domain.authority import (
-    LADDER_ROLES,
     Acting,
     acting_level,
     deciding_level,
@@ -68,6 +67,11 @@ class Confirmation:
     claims: tuple[ClaimShown, ...]
 
 
+RANKS = ("ceo", "vp", "partner_manager", "reviewer")
+
+ACTS_AS = {"reviewer": "ceo"}
+"""A key has no role of a reviewer: its level is above the CEO's, and so is its holder."""
+
 LEVEL_FOR: dict[str, Callable[[Case, Acting, datetime], int]] = {
     "take": acting_level,
     "review": reviewing_level,
@@ -93,18 +97,18 @@ def look(conn: Connection, programme: Programme, token: str) -> Confirmation | T
     if isinstance(link, Told):
         return link
     row = conn.execute(select(conflict).where(conflict.c.id == link.conflict_id)).first()
-    actor = actor_of(conn, link.person_id)
     known = link.action in LEVEL_FOR and link.ruling in (None, *get_args(RulingKind))
     if row is None or not known or (link.action == "decide" and link.ruling is None):
         return Told(INVALID, 404, {})
-    if actor is None:
-        return Told("no_authority", 403, {"reason": "You have no authority on this case."})
     claims = _claims(conn, link.conflict_id)
     case = case_from(row, [item.id for item in claims])
     now = app_now(conn)
+    stands_for = delegators(conn, [link.person_id], now).get(link.person_id, frozenset())
+    actor = actor_of(conn, link.person_id, case, stands_for)
+    if actor is None:
+        return Told("no_authority", 403, {"reason": "You have no authority on this case."})
     if not case.pending:
         return settled(conn, case)
-    stands_for = delegators(conn, [link.person_id], now).get(link.person_id, frozenset())
     acting = Acting(actor.role, actor.person_id, stands_for)
     try:
         LEVEL_FOR[link.action](case, acting, now)
@@ -130,19 +134,25 @@ def settled(conn: Connection, case: Case) -> Told:
     return Told("settled", 409, facts)
 
 
-def actor_of(conn: Connection, person_id: str) -> Actor | None:
-    """The person as somebody who commands: with the highest of its roles on the ladder, as it is now.
+def actor_of(
+    conn: Connection, person_id: str, case: Case, stands_for: Collection[str]
+) -> Actor | None:
+    """The person as somebody who commands: with the highest of its roles on the ladder, as it is now; a
+    reviewer, and whoever stands in, may have none and acts with that of the level.
 
-    None for a person who is unknown, erased, or has no such role any more.
+    None for a person who is unknown, erased, or has no role in the programme any more.
     """
     row = conn.execute(
         select(person.c.roles).where(person.c.id == person_id, person.c.erased_at.is_(None))
     ).first()
-    held = LADDER_ROLES.intersection(() if row is None else row.roles)
-    role = next((name for name in ("ceo", "vp", "partner_manager") if name in held), None)
+    if row is None or not row.roles:
+        return None
+    mine = {person_id, *stands_for}
+    held = [*row.roles, *(d.role for d in case.deadlines if d.person_id in mine)]
+    role = next((name for name in RANKS if name in held), None)
     if role is None:
         return None
-    return Actor(f"person:{person_id}", "staff", role=role, person_id=person_id)
+    return Actor(f"person:{person_id}", "staff", role=ACTS_AS.get(role, role), person_id=person_id)
 
 
 def _confirmation(
