@@ -17,6 +17,7 @@ from dealreg_shared.contracts.registration import (
     ReferralTarget,
     RegistrationAmended,
 )
+from dealreg_shared.contracts.transfer import TransferClosed, TransferOpened
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
 from tests.factories.notifier import MANAGER, MARKET, START
@@ -171,6 +172,30 @@ async def test_a_referral_to_direct_reaches_the_person(world: World) -> None:
     await say(world, "referral.offered", offered.model_copy(update={"target": target}))
     (notice,) = await staff(world, MANAGER)
     assert notice["title"] == "Referred to you: Contoso Ltd (Platform)"
+
+
+async def test_both_sides_of_a_transfer_are_asked_and_neither_hears_of_the_other(
+    world: World,
+) -> None:
+    fact = make.referred("offered", "platform").model_dump(
+        include={"registration_id", "partner_id", "account_id", "account_name", "plan_number"}
+    )
+    fact |= {"market": MARKET, "transfer_id": "trf_1", "to_partner_id": "third"}
+    fact |= {"product_lines": ("platform",)}
+    opened = TransferOpened(
+        **fact, opened_at=START, due_at=START + timedelta(days=7), protected_until=None
+    )
+    await say(world, "transfer.opened", opened)
+    await say(world, "transfer.closed", TransferClosed(**fact, state="lapsed", closed_at=START))
+    await say(world, "transfer.closed", TransferClosed(**fact, state="done", closed_at=START))
+    for who, other in (("rival", "third"), ("third", "rival")):
+        asked, lapsed = await notices(world, who)
+        assert "do you agree" in asked["title"]
+        assert "has lapsed" in lapsed["title"]
+        for notice in (asked, lapsed):
+            words = f"{notice['title']} {notice['text']}"
+            assert other not in words
+            assert other.title() not in words
 
 
 async def test_a_referral_to_nobody_stops_nothing(world: World) -> None:

@@ -39,6 +39,7 @@ LADDER = {
     "passed": [rung(1, "partner_manager")],
 }
 STAFF = {**CASE, "claims": [{"partner": "Acme", "line": "Platform", "state": "protected"}]}
+TRANSFER = {"side": "holder", "account": EVIL, "lines": ["Platform"], "transfer_id": "trf_1"}
 REFERRAL = {"to": "partner", "account": EVIL, "lines": ["Platform"], "referrals": ["ref_1"]}
 UNDER_WAY = {
     **OWN,
@@ -183,6 +184,8 @@ FACTS: dict[str, dict[str, Any]] = {
         ],
     },
     "referral_details": REFERRAL,
+    "transfer": {**TRANSFER, "due_at": AT, "protected_until": AT},
+    "transfer_closed": {**TRANSFER, "state": "lapsed"},
     "referral_over": {**REFERRAL, "how": "lapsed"},
     "registration_ended": {
         **OWN,

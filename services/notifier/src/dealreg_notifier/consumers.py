@@ -15,6 +15,7 @@ from dealreg_notifier.handlers import (
     plans,
     referrals,
     steps,
+    transfers,
 )
 from dealreg_notifier.notices import Desk
 from dealreg_shared.auth import apply_access, forget_access
@@ -50,6 +51,10 @@ TELLING: Mapping[str, Mapping[str, TellingHandler]] = {
         "dealreg.claim.withdrawn.v1": endings.claim_changed,
         **dict.fromkeys(claim_life.TO_PARTNER, claim_life.tell_partner),
         **dict.fromkeys(claim_life.TO_MANAGER, claim_life.tell_manager),
+        "dealreg.registration.received.v1": decisions.registration_received,
+        "dealreg.claim.transferred.v1": endings.claim_changed,
+        "dealreg.transfer.opened.v1": transfers.transfer_opened,
+        "dealreg.transfer.closed.v1": transfers.transfer_closed,
         "dealreg.referral.offered.v1": referrals.referral_offered,
         "dealreg.referral.accepted.v1": referrals.referral_accepted,
         "dealreg.referral.declined.v1": referrals.referral_returned,

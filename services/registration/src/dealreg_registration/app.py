@@ -21,6 +21,7 @@ from dealreg_registration.api.programme import programme_routers
 from dealreg_registration.api.programme_parts import ProgrammeParts
 from dealreg_registration.api.referrals import referrals_router
 from dealreg_registration.api.registrations import registrations_router
+from dealreg_registration.api.transfers import transfers_router
 from dealreg_registration.consumers import consumers
 from dealreg_registration.handlers.manage_keys import ensure_admin_key
 from dealreg_registration.programme import Programme
@@ -130,6 +131,7 @@ def _app(settings: RegistrationSettings, writer: AccountWriter, parts: Programme
     app.include_router(case_acts_router(database, writer, authenticator))
     app.include_router(referrals_router(database, writer, authenticator))
     app.include_router(history_router(database, writer.programme, authenticator))
+    app.include_router(transfers_router(database, writer, authenticator))
     for router in programme_routers(parts):
         app.include_router(router)
     describe(app)

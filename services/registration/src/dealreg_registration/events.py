@@ -22,7 +22,9 @@ from dealreg_registration.domain.account import (
 from dealreg_registration.domain.case import CaseActed, CaseMoved
 from dealreg_registration.domain.plan import Plan
 from dealreg_registration.domain.referral import ReferralMoved
+from dealreg_registration.domain.transfer import TransferMoved
 from dealreg_registration.referral_events import referral_moved
+from dealreg_registration.transfer_events import transfer_moved
 from dealreg_shared.contracts import registration as contract
 from dealreg_shared.contracts.base import EventData, Market, Money
 from dealreg_shared.outbox import Outgoing
@@ -39,6 +41,7 @@ Consequence = Literal[
     "offer_accepted",
     "information_lapsed",
     "extension_granted",
+    "transferred",
 ]
 """Causes of a claim's step that are not its filer's own act."""
 
@@ -60,7 +63,13 @@ _BY_RULING: dict[str, str] = {
     "closed": "dealreg.claim.closed.v1",
     "revoked": "dealreg.claim.revoked.v1",
 }
+_BY_TRANSFER: dict[str, str] = {
+    "transferred": "dealreg.claim.transferred.v1",
+    "closed": "dealreg.claim.closed.v1",
+    "superseded": "dealreg.claim.superseded.v1",
+}
 _BY_ACT = {
+    "received": "dealreg.registration.received.v1",
     "filed": "dealreg.registration.filed.v1",
     "line_added": "dealreg.registration.lines-added.v1",
     "amended": "dealreg.registration.amended.v1",
@@ -69,6 +78,10 @@ _BY_ACT = {
     "withdrawn": "dealreg.registration.withdrawn.v1",
     "revoked": "dealreg.registration.revoked.v1",
 }
+
+
+_CAUSE = {"amended": "fact_added", "received": "transferred"}
+"""The cause of an act's effects, where it has another name."""
 
 
 def events_for(
@@ -87,14 +100,12 @@ def events_for(
 
     for index, entry in enumerate(entries):
         if isinstance(entry, Acted):
+            if entry.act == "objected":
+                continue  # the case that opens by it tells of it
             data = _acted(account, entry, entries[index + 1 :], plan, filed_by)
             emit(_BY_ACT[entry.act], entry.registration_id, data)
         elif isinstance(entry, ClaimMoved):
-            event_type = (
-                _BY_RULING[entry.after.state]
-                if entry.cause == "ruling"
-                else _BY_CONSEQUENCE.get(entry.cause)
-            )
+            event_type = _event_of(entry)
             if event_type is not None:
                 emit(event_type, entry.after.id, _changed(account, entry))
             elif entry.cause in NOTED:
@@ -106,11 +117,22 @@ def events_for(
             emit(*case_moved(account, entry))
         elif isinstance(entry, CaseActed):
             emit(*case_acted(account, entry))
+        elif isinstance(entry, TransferMoved):
+            if entry.step != "accepted":
+                emit(*transfer_moved(account, entry))
         elif isinstance(entry, ReferralMoved):
             emit(*referral_moved(account, entry, _returned(account, entry, entries[index + 1 :])))
         elif isinstance(entry, Decided):
             continue
     return outgoing
+
+
+def _event_of(move: ClaimMoved) -> str | None:
+    if move.cause == "ruling":
+        return _BY_RULING[move.after.state]
+    if move.cause == "transferred":
+        return None if move.before is None else _BY_TRANSFER.get(move.after.state)
+    return _BY_CONSEQUENCE.get(move.cause)
 
 
 def _acted(
@@ -122,7 +144,7 @@ def _acted(
         for entry in following
         if isinstance(entry, ClaimMoved)
         and entry.after.registration_id == act.registration_id
-        and entry.cause == ("fact_added" if act.act == "amended" else act.act)
+        and entry.cause == _CAUSE.get(act.act, act.act)
     ]
     fact: dict[str, Any] = {
         "registration_id": registration.id,
@@ -133,11 +155,11 @@ def _acted(
         "plan_number": plan.number,
     }
     money = Money(amount=registration.amount, currency=registration.currency)
-    if act.act in ("filed", "line_added"):
+    if act.act in ("filed", "line_added", "received"):
         place = registration.place_of_use or account.facts.location
         return contract.RegistrationFiled(
             **fact,
-            filed_by="staff" if filed_by == "staff" else "partner",
+            filed_by="staff" if filed_by == "staff" or act.act == "received" else "partner",
             country=place.country,
             subdivision=place.subdivision,
             deal_type=registration.deal_type,

@@ -21,6 +21,7 @@ from dealreg_registration.domain.account import (
 from dealreg_registration.domain.case import CaseActed, CaseMoved
 from dealreg_registration.domain.history import Step
 from dealreg_registration.domain.referral import ReferralMoved
+from dealreg_registration.domain.transfer import TransferMoved
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db.types import parse_instant
 
@@ -36,6 +37,9 @@ _BESIDE_STATE = {
     "expiring": "expiring",
     "idle_warned": "idle",
     "active_again": "active",
+    "objected": "objected",
+    "transfer_asked": "transfer_asked",
+    "transfer_ended": "transfer_ended",
 }
 """Causes of steps that leave the state as it is -> what happened."""
 
@@ -57,6 +61,8 @@ def audit_rows(entries: Sequence[Entry], actor: Actor, now: datetime) -> list[di
             continue
         if isinstance(entry, ReferralMoved):
             described = _describe_referrals(entry)
+        elif isinstance(entry, TransferMoved):
+            described = [_describe_transfer(entry)]
         else:
             described = [_describe(entry)]
         if isinstance(entry, Corrected):
@@ -98,6 +104,21 @@ def steps_of(rows: Iterable[Mapping[str, Any]]) -> list[Step]:
         for detail in [row["detail"]]
         if row["action"].startswith("claim.")
     ]
+
+
+def _describe_transfer(entry: TransferMoved) -> dict[str, Any]:
+    it = entry.transfer
+    return {
+        "action": f"transfer.{entry.step}",
+        "subject": it.id,
+        "detail": {
+            "from": it.from_id,
+            "to": it.to_id,
+            "state": it.state,
+            "claims": list(it.claim_ids),
+            "taken": it.taken_registration_id,
+        },
+    }
 
 
 def _describe_referrals(entry: ReferralMoved) -> list[dict[str, Any]]:

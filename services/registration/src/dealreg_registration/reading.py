@@ -210,6 +210,7 @@ def timeline(conn: Connection, registration_id: str, actor: Actor) -> list[dict[
 
 
 _OF_ITSELF = {
+    "referral_returned",
     "term_over",
     "former_ended",
     "line_won",

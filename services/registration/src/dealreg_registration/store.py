@@ -30,6 +30,7 @@ from dealreg_registration.domain.account import (
 from dealreg_registration.domain.case import Case
 from dealreg_registration.domain.facts import Facts
 from dealreg_registration.domain.referral import Referral
+from dealreg_registration.domain.transfer import Transfer
 from dealreg_registration.referral_rows import read_referrals
 from dealreg_registration.tables_accounts import (
     account,
@@ -37,6 +38,7 @@ from dealreg_registration.tables_accounts import (
     claim,
     registration,
 )
+from dealreg_registration.transfer_rows import read_transfers
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Loaded:
     registrations: dict[str, Registration] | None = None
     cases: dict[str, Case] | None = None
     referrals: dict[str, Referral] | None = None
+    transfers: dict[str, Transfer] | None = None
     known_facts: Facts | None = None
 
     def remember(self) -> None:
@@ -59,6 +62,7 @@ class Loaded:
         self.registrations = dict(self.account.registrations)
         self.cases = dict(self.account.cases)
         self.referrals = dict(self.account.referrals)
+        self.transfers = dict(self.account.transfers)
         self.known_facts = self.account.facts
 
 
@@ -188,6 +192,8 @@ def read_accounts(
     claims = [claim for item in loaded.values() for claim in item.account.claims.values()]
     for account_id, offered in read_referrals(conn, claims):
         loaded[account_id].account.referrals[offered.id] = offered
+    for account_id, waiting in read_transfers(conn, [item.account for item in loaded.values()]):
+        loaded[account_id].account.transfers[waiting.id] = waiting
     for item in loaded.values():
         item.remember()
     return loaded

@@ -31,7 +31,8 @@ from dealreg_registration.tables_accounts import (
     registration,
     registration_contact,
 )
-from dealreg_registration.tables_referrals import referral
+from dealreg_registration.tables_referrals import referral, transfer
+from dealreg_registration.transfer_rows import transfer_changes, transfer_row
 from dealreg_shared.db.bulk import insert_rows
 
 
@@ -81,6 +82,12 @@ class _Rows:
                 self._new(referral, referral_row(it.id, offered))
             elif offered != known_referrals[offered.id]:
                 self._changed(referral, referral_changes(offered))
+        known_transfers = item.transfers or {}
+        for asked in it.transfers.values():
+            if asked.id not in known_transfers:
+                self._new(transfer, transfer_row(it.id, asked))
+            elif asked != known_transfers[asked.id]:
+                self._changed(transfer, transfer_changes(asked))
         for entry in it.journal:
             if isinstance(entry, Decided):
                 self._new(decision, _decision_row(it.id, entry))
@@ -89,10 +96,10 @@ class _Rows:
         self, conn: Connection, further: Sequence[tuple[Table, Sequence[dict[str, Any]]]]
     ) -> None:
         """Ends before beginnings: a line must be free before another claim may hold it."""
-        for table in (account, registration, conflict, claim, referral):
+        for table in (account, registration, conflict, claim, referral, transfer):
             if rows := self.changed.get(table.name):
                 _update(conn, table, rows)
-        own = (account, registration, conflict, claim, conflict_claim, decision, referral)
+        own = (account, registration, conflict, claim, conflict_claim, decision, referral, transfer)
         insert_rows(conn, [*((table, self.new.get(table.name, ())) for table in own), *further])
 
     def _new(self, table: Table, row: dict[str, Any]) -> None:

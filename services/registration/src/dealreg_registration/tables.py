@@ -23,7 +23,7 @@ from dealreg_registration.tables_programme import (
     plan,
     programme_state,
 )
-from dealreg_registration.tables_referrals import referral
+from dealreg_registration.tables_referrals import referral, transfer
 from dealreg_shared.inbox import inbox_tables
 from dealreg_shared.outbox.tables import outbox_tables
 from dealreg_shared.web.idempotency import idempotency_table
@@ -56,4 +56,5 @@ __all__ = [
     "registration",
     "registration_contact",
     "ruling",
+    "transfer",
 ]

@@ -1,9 +1,9 @@
-"""Referrals. Only the account writer writes them."""
+"""Referrals and transfers. Only the account writer writes them."""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, text
 
 from dealreg_registration.metadata import metadata
-from dealreg_shared.db import UtcDateTime
+from dealreg_shared.db import JsonText, UtcDateTime
 
 _OFFERED = text("state = 'offered'")
 
@@ -39,4 +39,37 @@ referral = Table(
         sqlite_where=_OFFERED,
     ),
     Index("ix_referral_claim_id", "claim_id"),
+)
+
+_PENDING = text("state = 'pending'")
+
+transfer = Table(
+    "transfer",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account_id", String(64), ForeignKey("account.id"), nullable=False),
+    Column(
+        "registration_id", String(64), ForeignKey("registration.id"), nullable=False, index=True
+    ),
+    Column("from_id", String(64), nullable=False, index=True),
+    Column("to_id", String(64), nullable=False, index=True),
+    Column("claim_ids", JsonText, nullable=False),
+    Column("product_lines", JsonText, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("plan_number", Integer, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("holder_accepted_at", UtcDateTime),
+    Column("receiver_accepted_at", UtcDateTime),
+    Column("decided_at", UtcDateTime),
+    # The receiver's own. No foreign key: the change is written before what is new.
+    Column("taken_registration_id", String(64)),
+    Index("ix_transfer_account_id", "account_id"),
+    Index("ix_transfer_opened_at", "opened_at"),
+    Index(
+        "ix_transfer_pending",
+        "account_id",
+        postgresql_where=_PENDING,
+        sqlite_where=_PENDING,
+    ),
 )

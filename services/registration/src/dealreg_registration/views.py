@@ -74,6 +74,8 @@ def to_do_view(claim: Claim) -> list[dict[str, Any]]:
         ("confirm_offer", flags.offered_until),
         ("give_information", flags.information_due),
         ("show_activity", flags.idle_release_at),
+        ("object", flags.object_until),
+        ("consent_to_transfer", flags.transfer_until),
     )
     return [{"act": act, "until": _instant(until)} for act, until in wanted if until is not None]
 

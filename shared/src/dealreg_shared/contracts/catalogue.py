@@ -20,6 +20,7 @@ from dealreg_shared.contracts import (
     plan,
     referral,
     registration,
+    transfer,
 )
 from dealreg_shared.contracts.base import EventData
 from dealreg_shared.contracts.envelope import Event
@@ -154,6 +155,16 @@ CATALOGUE: Mapping[str, EventType] = {
                 registration.RegistrationCorrected,
                 "A ruling corrected a deal's recorded result.",
             ),
+            registration__received=(
+                registration.RegistrationFiled,
+                "A transfer was completed; this registration is the receiver's.",
+            ),
+            claim__transferred=(
+                registration.ClaimChanged,
+                "A protection passed to another partner, as both sides consented.",
+            ),
+            transfer__opened=(transfer.TransferOpened, "Both sides are asked about a transfer."),
+            transfer__closed=(transfer.TransferClosed, "A transfer is done, or given up."),
             referral__offered=(
                 referral.ReferralOffered,
                 "Claims were offered to who covers the account.",

@@ -279,6 +279,17 @@ class Policy(Section):
     cooling_off_days: Annotated[int, Field(ge=0, le=730)] = 0
     named_account_limit: Annotated[int, Field(ge=0)] = 100
     referral_names_target: bool = True
+    overlap_cases: Annotated[
+        Literal["always", "disputed"],
+        Field(description="Whether a taken line opens a case at once, or when the loser objects"),
+    ] = "always"
+    objection_days: Annotated[
+        int, Field(ge=1, le=60, description="Business days in which the loser may object")
+    ] = 5
+    transfer_days: Annotated[
+        int,
+        Field(ge=1, le=60, description="Business days in which both sides consent to a transfer"),
+    ] = 5
     referral_days: Annotated[
         int, Field(ge=1, le=30, description="Business days in which a referral must be answered")
     ] = 2

@@ -156,6 +156,7 @@ class ClaimChanged(RegistrationFact):
         "offer_accepted",
         "information_lapsed",
         "extension_granted",
+        "transferred",
     ]
     reasons: tuple[str, ...] = ()
     protected_from: Instant | None = None

@@ -39,6 +39,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "referral_answer",
         "referral_details",
         "referral_over",
+        "transfer",
+        "transfer_closed",
         "named_account",
     ),
     "programme": ("plan_changes", "partner_status", "endpoint_off"),

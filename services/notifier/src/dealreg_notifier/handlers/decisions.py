@@ -22,6 +22,11 @@ def registration_filed(conn: Connection, event: Event[Any], desk: Desk) -> None:
     _decided(conn, event, desk, "filed", {"filed_by": event.data.filed_by})
 
 
+def registration_received(conn: Connection, event: Event[Any], desk: Desk) -> None:
+    """By a transfer: the registration is new, the protection is not."""
+    _decided(conn, event, desk, "received", {})
+
+
 def lines_added(conn: Connection, event: Event[Any], desk: Desk) -> None:
     _decided(conn, event, desk, "lines_added", {"filed_by": event.data.filed_by})
 

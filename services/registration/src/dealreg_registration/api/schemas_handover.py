@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from dealreg_registration.api.schemas import ContactBody, MoneyBody
+from dealreg_registration.api.schemas import ContactBody, Id, MoneyBody
 from dealreg_shared.web.bodies import StrictBody
 
 
@@ -16,3 +16,26 @@ class AcceptBody(StrictBody):
     close_date: date | None = None
     deal_type: Literal["new", "expansion", "renewal"] | None = None
     contacts: Annotated[tuple[ContactBody, ...], Field(max_length=20)] = ()
+
+
+class TransferBody(StrictBody):
+    """Which protections pass, and to whom."""
+
+    to_partner: Id
+    product_lines: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...],
+        Field(max_length=50, description="Left out, all that is protected"),
+    ] = ()
+    reason: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=500, strip_whitespace=True),
+        Field(description="Kept beside the registration; it must name no person"),
+    ]
+
+
+class ObjectionBody(StrictBody):
+    product_lines: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...],
+        Field(max_length=50, description="Left out, all that an objection is possible to"),
+    ] = ()
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]

@@ -14,6 +14,7 @@ from dealreg_registration.domain.case import Case, CaseActed, CaseMoved
 from dealreg_registration.domain.facts import Facts, Location, Source
 from dealreg_registration.domain.flags import NO_FLAGS, Flags
 from dealreg_registration.domain.referral import Referral, ReferralMoved
+from dealreg_registration.domain.transfer import Transfer, TransferMoved
 
 State = Literal[
     "rejected",
@@ -64,6 +65,10 @@ Cause = Literal[
     "active_again",
     "appealed",
     "referral_returned",
+    "objected",
+    "transfer_asked",
+    "transfer_ended",
+    "transferred",
 ]
 """Why a claim took a step; from ``offered`` on, most leave its state as it is."""
 
@@ -192,7 +197,17 @@ class Acted:
     """Someone acted on a registration; the claim steps that follow in the journal are its effect."""
 
     registration_id: str
-    act: Literal["filed", "line_added", "amended", "won", "lost", "withdrawn", "revoked"]
+    act: Literal[
+        "filed",
+        "line_added",
+        "amended",
+        "won",
+        "lost",
+        "withdrawn",
+        "revoked",
+        "objected",
+        "received",
+    ]
     at: datetime
     owner: Owner
     changed: tuple[str, ...] = ()
@@ -225,7 +240,15 @@ class AccountEdited:
 
 
 Entry = (
-    Acted | Corrected | AccountEdited | ClaimMoved | CaseMoved | CaseActed | ReferralMoved | Decided
+    Acted
+    | Corrected
+    | AccountEdited
+    | ClaimMoved
+    | CaseMoved
+    | CaseActed
+    | ReferralMoved
+    | TransferMoved
+    | Decided
 )
 
 
@@ -250,6 +273,7 @@ class Account:
     incumbents: dict[str, str] = field(default_factory=dict)
     """Product line -> the partner of the last won deal on it; loaded where renewals are decided."""
     referrals: dict[str, Referral] = field(default_factory=dict)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
     journal: list[Entry] = field(default_factory=list)
 
     def next_place(self) -> int:
@@ -320,12 +344,16 @@ class Account:
         if after.state not in ACTIVE:
             after = replace(after, ended_at=after.ended_at or at, flags=NO_FLAGS)
         elif claim.state == "contested" != after.state and after.flags != NO_FLAGS:
-            flags = replace(after.flags, offered_for=None, offered_until=None, passed=None)
+            flags = replace(
+                after.flags, offered_for=None, offered_until=None, passed=None, object_until=None
+            )
             after = replace(after, flags=flags)
         self.claims[claim.id] = after
         self.journal.append(ClaimMoved(claim, after, cause, at, reasons, note))
         if (after.state, after.referred_id) != (claim.state, claim.referred_id):
             self._end_referral(claim, at)
+        if claim.holds and not after.holds:
+            self._end_transfer(claim, at)
         return after
 
     def mark_appealed(self, claim: Claim, case_id: str, at: datetime) -> Claim:
@@ -334,6 +362,29 @@ class Account:
         self.claims[claim.id] = after
         self.journal.append(ClaimMoved(claim, after, "appealed", at))
         return after
+
+    def _end_transfer(self, claim: Claim, at: datetime) -> None:
+        """A transfer is of protections that run; its other lines are free of it too."""
+        for transfer in list(self.transfers.values()):
+            if claim.id in transfer.claim_ids and transfer.pending:
+                self.close_transfer(transfer, "ended", at)
+
+    def close_transfer(
+        self,
+        transfer: Transfer,
+        state: Literal["done", "declined", "lapsed", "ended"],
+        at: datetime,
+        **further: Any,
+    ) -> Transfer:
+        """End a pending transfer; its claims are free of it."""
+        closed = replace(transfer, state=state, decided_at=at, **further)
+        self.transfers[closed.id] = closed
+        self.journal.append(TransferMoved(closed, "closed", at))
+        for claim_id in closed.claim_ids:
+            if (claim := self.claims[claim_id]).holds:
+                flags = replace(claim.flags, transfer_until=None)
+                self.move(claim, "transfer_ended", at, flags=flags)
+        return closed
 
     def _end_referral(self, claim: Claim, at: datetime) -> None:
         """An offer stands only while its claim is referred to its target, whatever moved the claim."""

@@ -51,6 +51,7 @@ class LineDecision:
     supersedes: str | None = None
     holder: str | None = None
     exhausted: bool = False
+    object_until: datetime | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -282,17 +283,28 @@ def _decide_line(
             exhausted=exhausted,
         )
     trace.append(Step(6, False, "This product line is taken here."))
+    disputed = plan.policy.overlap_cases == "disputed"
+    until = (
+        plan.business_days.add_business_days(now, plan.policy.objection_days) if disputed else None
+    )
+    waits = (
+        "yours is on standby and keeps its place"
+        if plan.policy.standby == "promote"
+        else "yours is contested"
+    )
+    then = (
+        ", and a conflict is opened for the vendor to settle."
+        if until is None
+        else f". If you object before {until:%Y-%m-%d %H:%M} UTC, a conflict is opened for the vendor "
+        "to settle."
+    )
     trace.append(
         Step(
             7,
             True,
             "An earlier claim holds this product line here. First to register wins: "
-            + (
-                "yours is on standby and keeps its place, and a conflict is opened for "
-                "the vendor to settle."
-                if plan.policy.standby == "promote"
-                else "yours is contested, and a conflict is opened for the vendor to settle."
-            ),
+            + waits
+            + then,
             {"holder": holder.id},
         )
     )
@@ -305,6 +317,7 @@ def _decide_line(
         supersedes=supersedes,
         holder=holder.id,
         exhausted=exhausted,
+        object_until=until,
     )
 
 

@@ -17,6 +17,7 @@ from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import Decision, LineDecision, decide
 from dealreg_registration.domain.errors import LineAlreadyFiled, RegistrationEnded
 from dealreg_registration.domain.facts import Disagreement
+from dealreg_registration.domain.flags import NO_FLAGS, Flags
 from dealreg_registration.domain.inputs import describe, describe_result
 from dealreg_registration.domain.owner import owner_for
 from dealreg_registration.domain.referring import asked, offer
@@ -185,7 +186,11 @@ def carry_out_again(
         assignment_id=line.assignment_id,
         referred_kind=line.referred_kind,
         referred_id=line.referred_id,
-        flags=replace(claim.flags, referral_exhausted=context.now if line.exhausted else None),
+        flags=replace(
+            claim.flags,
+            referral_exhausted=context.now if line.exhausted else None,
+            object_until=line.object_until,
+        ),
         duplicate_of=line.duplicate_of,
         codes=line.codes,
         case_id=_case_id(account, line, new_id) or claim.case_id,
@@ -299,6 +304,7 @@ def _carry_out(
             referred_id=line.referred_id,
             duplicate_of=line.duplicate_of,
             case_id=_case_id(account, line, new_id),
+            flags=NO_FLAGS if line.object_until is None else Flags(object_until=line.object_until),
             codes=line.codes,
             ended_at=context.now if line.outcome in ("rejected", "duplicate") else None,
         )
@@ -312,12 +318,12 @@ def _carry_out(
 
 def _case_id(account: Account, line: LineDecision, new_id: NewId) -> str | None:
     """The case that a contested claim joins or opens; known before the claim's step is written down."""
-    if line.holder is None:
+    if line.holder is None or line.object_until is not None:
         return None
     case = case_of(account, account.claims[line.holder])
     return new_id("cnf") if case is None else case.id
 
 
 def _meet_holder(account: Account, claim: Claim, line: LineDecision, context: Context) -> None:
-    if line.holder is not None:
+    if line.holder is not None and line.object_until is None:
         meet(account, context.plan, account.claims[line.holder], claim, context.now)

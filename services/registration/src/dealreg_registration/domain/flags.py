@@ -22,6 +22,10 @@ class Flags:
     information_due: datetime | None = None
     """Information is wanted, and the claim lapses here without it."""
     extension_asked: datetime | None = None
+    object_until: datetime | None = None
+    """Until when the partner may object to the line being another's; a case opens then (policy)."""
+    transfer_until: datetime | None = None
+    """A transfer of this claim waits for consent until here."""
     referral_exhausted: datetime | None = None
     """Nobody took its referral, so its partner counts as in territory, or the claim as open (policy)."""
     reminded_at: datetime | None = None

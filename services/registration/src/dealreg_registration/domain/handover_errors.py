@@ -29,3 +29,34 @@ class DetailsNeeded(DomainError):
     """The referrer's details have not passed to the target, so it says amount and close date itself."""
 
     code = "details_needed"
+
+
+class NothingToObject(DomainError):
+    """Objections are to a line that is another's, where no case is open yet."""
+
+    code = "nothing_to_object"
+
+
+class ObjectionTooLate(DomainError):
+    code = "objection_too_late"
+
+
+class NothingToTransfer(DomainError):
+    """Only protections that run, and are not being transferred already, pass to another."""
+
+    code = "nothing_to_transfer"
+
+
+class UnfitReceiver(DomainError):
+    """The receiver must be another partner, active and in the plan in force."""
+
+    code = "unfit_receiver"
+    field = "/to_partner"
+
+
+class TransferNotFound(DomainError):
+    code = "transfer_not_found"
+
+
+class TransferClosed(DomainError):
+    code = "transfer_closed"

@@ -62,6 +62,9 @@ class Policy:
     minimum_amount: Decimal | None = None
     cooling_off_days: int = 0
     referral_names_target: bool = True
+    overlap_cases: Literal["always", "disputed"] = "always"
+    objection_days: int = 5
+    transfer_days: int = 5
     referral_days: int = 2
     referral_exhausted: Literal["in_territory", "open"] = "in_territory"
     owner_idle_days: int = 90

@@ -15,12 +15,14 @@ from dealreg_registration.domain.plan import PlanBook, Standing
 from dealreg_registration.domain.referral_answers import referral_lapses
 from dealreg_registration.domain.reminders import expiring, idle
 from dealreg_registration.domain.term import releases, terms_over
+from dealreg_registration.domain.transferring import transfer_lapses
 
 PROVIDERS: tuple[Provider, ...] = (
     terms_over,
     releases,
     offers_over,
     referral_lapses,
+    transfer_lapses,
     information_overdue,
     idle,
     expiring,

@@ -1,0 +1,197 @@
+"""Transfers with both sides' consent; objections under a plan that opens cases only when disputed."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dealreg_registration.domain.account import Claim, Registration
+from dealreg_registration.domain.ending import withdraw
+from dealreg_registration.domain.handover_errors import (
+    NothingToObject,
+    NothingToTransfer,
+    ObjectionTooLate,
+    TransferClosed,
+    UnfitReceiver,
+)
+from dealreg_registration.domain.objecting import object_to
+from dealreg_registration.domain.plan import Policy, Standing, StatusPeriod
+from dealreg_registration.domain.transfer import Transfer
+from dealreg_registration.domain.transferring import (
+    Side,
+    accept_transfer,
+    decline_transfer,
+    open_transfer,
+)
+from tests.factories.registration import START, World, plan, territory
+
+DUE = START + timedelta(days=8) - timedelta(hours=9)
+"""Five business days after Monday, 09:00, end with the next Monday."""
+
+
+def world(policy: Policy | None = None, standing: Standing | None = None) -> World:
+    us = territory("us", "a", "b", "c", countries=["US"])
+    return World(plan(us, policy=policy), standing=standing)
+
+
+def asked(w: World, registration: Registration, to: str) -> Transfer:
+    w.settle()
+    claims = w.account.of_registration(registration.id)
+    return open_transfer(w.account, claims, to, w.context, w.new_id)
+
+
+def accept(w: World, transfer: Transfer, side: Side) -> Registration | None:
+    w.settle()
+    _, taken = accept_transfer(w.account, transfer.id, side, "reg_taken", w.context, w.new_id)
+    return taken
+
+
+def claim(w: World, registration: Registration) -> Claim:
+    w.settle()
+    [found] = w.account.of_registration(registration.id)
+    return found
+
+
+@pytest.mark.parametrize("first", ["holder", "receiver"])
+def test_when_both_have_accepted_the_remaining_term_passes(first: Side) -> None:
+    w = world()
+    held, waiting = w.file("a"), w.file("b")
+    ends = claim(w, held).protected_until
+    transfer = asked(w.after(days=1), held, "c")
+    second: Side = "receiver" if first == "holder" else "holder"
+    assert accept(w.after(days=1), transfer, first) is None
+    assert w.state(held) == "protected"
+    taken = accept(w.after(days=1), transfer, second)
+    assert taken is not None
+    assert taken.partner_id == "c"
+    passed = claim(w, taken)
+    assert (passed.state, passed.protected_until, passed.protected_from) == (
+        "protected",
+        ends,
+        w.now,
+    )
+    assert passed.place == 3, "a new place at the back, and yet it holds the line"
+    assert (w.state(held), w.state(waiting)) == ("transferred", "contested")
+    case = w.account.cases[passed.case_id or ""]
+    assert case.pending
+    assert passed.id in case.claim_ids
+    w.at(ends or w.now)
+    assert (w.state(taken), w.state(waiting)) == ("expired", "protected")
+
+
+def test_a_receiver_on_standby_has_one_claim_afterwards() -> None:
+    w = world()
+    held, waiting = w.file("a"), w.file("b")
+    transfer = asked(w, held, "b")
+    accept(w, transfer, "holder")
+    taken = accept(w, transfer, "receiver")
+    assert taken is not None
+    assert (w.state(taken), w.state(waiting)) == ("protected", "closed")
+    assert not any(case.pending for case in w.account.cases.values()), "nobody is left to dispute"
+
+
+@pytest.mark.parametrize("how", ["declined", "lapsed", "ended"])
+def test_without_both_everything_stays_as_it_is(how: str) -> None:
+    w = world()
+    held = w.file("a")
+    transfer = asked(w, held, "b")
+    accept(w, transfer, "receiver")
+    if how == "declined":
+        decline_transfer(w.account, transfer.id, w.now)
+    elif how == "lapsed":
+        w.at(DUE - timedelta(microseconds=1)).settle()
+        assert w.account.transfers[transfer.id].pending
+        w.at(DUE).settle()
+    else:
+        withdraw(w.account, w.current(held), w.book, w.context)
+    assert w.account.transfers[transfer.id].state == how
+    assert claim(w, held).flags.transfer_until is None
+    with pytest.raises(TransferClosed):
+        accept(w, transfer, "holder")
+    if how != "ended":
+        assert w.state(held) == "protected"
+        assert asked(w, held, "c").pending, "it can be asked anew"
+
+
+def test_what_cannot_pass_is_refused() -> None:
+    gone = Standing({"c": [StatusPeriod(START, True, START + timedelta(days=5))]})
+    w = world(standing=gone)
+    held, waiting = w.file("a"), w.file("b")
+    with pytest.raises(NothingToTransfer, match="not protected"):
+        asked(w, waiting, "a")
+    for to in ("a", "nobody", "c"):
+        with pytest.raises(UnfitReceiver):
+            asked(w, held, to)
+    asked(w, held, "b")
+    with pytest.raises(NothingToTransfer, match="already"):
+        asked(w, held, "b")
+
+
+def objects(w: World, registration: Registration) -> None:
+    w.settle()
+    claims = w.account.of_registration(registration.id)
+    object_to(w.account, w.current(registration), claims, w.context, w.new_id)
+
+
+def test_under_disputed_a_case_opens_by_objection_and_counts_from_then() -> None:
+    w = world(Policy(overlap_cases="disputed"))
+    w.file("a")
+    second, third = w.file("b"), w.file("c")
+    assert w.account.cases == {}
+    told = next(m for m in w.account.moves() if m.after.registration_id == second.id)
+    assert "If you object before 2026-03-10 00:00 UTC" in told.reasons[-1]
+    objects(w.after(days=2), second)
+    [case] = w.account.cases.values()
+    assert case.opened_at == w.now
+    assert case.deadlines[0].due_at == w.now + timedelta(hours=4)
+    objects(w.after(hours=1), third)
+    [case] = w.account.cases.values()
+    assert len(case.claim_ids) == 3
+    assert case.opened_at == w.now - timedelta(hours=1)
+    with pytest.raises(NothingToObject):
+        objects(w, third)
+
+
+def test_after_its_time_nobody_can_object() -> None:
+    w = world(Policy(overlap_cases="disputed"))
+    w.file("a")
+    second = w.file("b")
+    with pytest.raises(ObjectionTooLate):
+        objects(w.at(DUE), second)
+    assert w.state(second) == "contested"
+
+
+def test_by_default_a_case_opens_at_once() -> None:
+    w = world()
+    w.file("a")
+    second = w.file("b")
+    assert len(w.account.cases) == 1
+    with pytest.raises(NothingToObject):
+        objects(w, second)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.integers(1, 200)), max_size=6
+    )
+)
+def test_whatever_passes_a_line_has_one_holder_and_a_partner_one_live_claim(
+    story: list[tuple[str, str, int]],
+) -> None:
+    w = world()
+    for number, (who, to, hours) in enumerate(story):
+        w.after(hours=hours).file(who)
+        w.settle()
+        holder = w.account.holder("platform")
+        if holder is not None and holder.partner_id != to and holder.flags.transfer_until is None:
+            transfer = open_transfer(w.account, [holder], to, w.context, w.new_id)
+            for side in ("holder", "receiver"):
+                accept_transfer(w.account, transfer.id, side, f"reg_t{number}", w.context, w.new_id)
+            assert w.account.holder("platform") is not None
+        live = [c for c in w.account.claims.values() if c.live]
+        assert sum(c.holds for c in live) <= 1
+        assert len({c.partner_id for c in live}) == len(live)
+        places = sorted(c.place for c in w.account.claims.values())
+        assert places == list(range(1, len(places) + 1))
