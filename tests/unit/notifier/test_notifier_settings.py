@@ -42,3 +42,9 @@ def test_what_cannot_work_is_said(
         monkeypatch.setenv(f"DEALREG_NOTIFIER_SMTP_{name.upper()}", value)
     with pytest.raises(ConfigurationError, match=sentence):
         load(NotifierSettings)
+
+
+def test_a_lease_outlasts_the_posts_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEALREG_NOTIFIER_LEASE_SECONDS", "75")
+    with pytest.raises(ConfigurationError, match="OUTBOUND_SECONDS"):
+        load(NotifierSettings)

@@ -44,7 +44,7 @@ class NotifierSettings(SharedSettings):
         ge=1,
         le=3600,
         description="How long a claimed delivery is left alone before another process sends it again, "
-        "in seconds; longer than five times the SMTP time limit.",
+        "in seconds; longer than five times the time limit of a mail server or of a post.",
     )
     notifier_stream_connections: int = Field(
         500, ge=1, le=10_000, description="Open streams of notices per process."
@@ -114,6 +114,15 @@ class NotifierSettings(SharedSettings):
         if self.notifier_link_key is not None and self.link_key() is None:
             raise ValueError(
                 "DEALREG_NOTIFIER_LINK_KEY must be 32 bytes in base64url without padding (43 characters)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _posts(self) -> Self:
+        if self.notifier_lease_seconds <= 5 * self.notifier_outbound_seconds:
+            raise ValueError(
+                "DEALREG_NOTIFIER_LEASE_SECONDS must be more than five times "
+                "DEALREG_NOTIFIER_OUTBOUND_SECONDS, or a slow post would be sent twice"
             )
         return self
 
