@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from benchmarks import matching, registrations
+from benchmarks import ladder, matching, registrations
 from benchmarks.report import machine, table
 from dealreg_devstack import Postgres
 
@@ -11,10 +11,11 @@ from dealreg_devstack import Postgres
 def main() -> None:
     """Parse the arguments, run what they name, print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["registrations", "matching", []])
+    parser.add_argument("what", nargs="*", choices=["registrations", "matching", "ladder", []])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="measured, of each contestant")
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--cases", type=int, default=10_000, help="of the ladder")
     given = parser.parse_args()
     what = given.what or ["registrations", "matching"]
     if "registrations" in what:
@@ -31,6 +32,9 @@ def main() -> None:
     if "matching" in what:
         print("\nTerritory match, ten hits each\n")
         print(table(matching.run()))
+    if "ladder" in what:
+        print("\nThe ladder on PostgreSQL and Kafka, and its notices\n")
+        print(table(asyncio.run(ladder.run(ladder.Size(cases=given.cases)))))
 
 
 if __name__ == "__main__":

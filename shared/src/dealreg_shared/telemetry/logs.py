@@ -70,8 +70,10 @@ def configure_logging(settings: SharedSettings, stream: TextIO | None = None) ->
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     # Their own lines say what ours say already, once per request, tick or revision.
-    for name in ("alembic", "apscheduler", "aiokafka", "httpx", "httpcore"):
+    for name in ("alembic", "aiokafka", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns whenever a tick outlasts its interval, which a busy tick may do.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers[:] = []
