@@ -116,8 +116,8 @@ def _sent(what: str, came: int, sent: tuple[int, float], ceiling: float) -> Iter
     rate = count / seconds
     yield {
         "what": f"{what} sent",
-        "result": f"{came:,} came; {count:,} at the opening at {rate:,.0f}/s; the receiver takes {ceiling:,.0f}/s: "
-        f"{rate / ceiling:.2f} x",
+        "result": f"{came:,} came; {count:,} at the opening at {rate:,.0f}/s; "
+        f"the receiver takes {ceiling:,.0f}/s: {rate / ceiling:.2f} x",
         "goal": "0.5 x",
     }
 
