@@ -258,6 +258,48 @@ async def test_a_question_and_a_ruling_reach_their_party_and_no_other(told: Told
     assert "on level 1: uphold the first claim, against what similar cases before it" in settled
 
 
+async def test_what_a_ruling_did_is_told_once_also_to_who_waited(told: Told) -> None:
+    """The claims' own events come first; the ruling says it all, also to a claim of no case."""
+    await told.open()
+    others = told.world.others
+    await others.say("claim.revoked", make.changed("reg_a", "acme", "revoked", cause="ruling"))
+    await others.say("claim.restored", make.changed("reg_c", "third", "contested", cause="ruling"))
+    parties = tuple(
+        conflict.RulingParty(
+            claim_id=f"clm_{registration_id}",
+            registration_id=registration_id,
+            partner_id=partner_id,
+            product_line="platform",
+            effect="ended",
+            state="closed",
+            sentence=f"Said to {registration_id}.",
+        )
+        for registration_id, partner_id in (("reg_a", "acme"), ("reg_c", "third"))
+    )
+    decided = conflict.ConflictDecided(
+        conflict_id="cnf_1",
+        account_id="acc_1",
+        kind="overlap",
+        account_name=make.SECRET_ACCOUNT,
+        market=MARKET,
+        ruling="release_all",
+        level=1,
+        by=MANAGER,
+        decided_at=START,
+        breached=False,
+        winners=(),
+        parties=parties,
+    )
+    await told.say("decided", decided)
+    for partner_id, before in (("acme", ["case_open"]), ("third", [])):
+        headers = await others.key("partner", partner_id=partner_id)
+        await told.world.settle()
+        inbox = await told.world.inbox(headers)
+        kinds = [n["kind"] for n in inbox if n["kind"].startswith(("case_", "claim_"))]
+        assert kinds == [*before, "case_decided"]
+        assert "Said to reg_" in inbox[-1]["text"]
+
+
 async def test_who_stands_in_is_told_too_while_it_lasts(told: Told) -> None:
     standing_in = Delegation(delegate_id="dana", start=START, end=START + 3 * HOUR)
     mia = make.person(MANAGER, "partner_manager", delegations=[standing_in])

@@ -42,11 +42,13 @@ def registration_ended(conn: Connection, event: Event[Any], desk: Desk) -> None:
 
 
 def claim_changed(conn: Connection, event: Event[Any], desk: Desk) -> None:
-    """Expired, promoted, closed, superseded or released."""
+    """Expired, promoted, closed, superseded or released. What a ruling did is told with the ruling."""
     data = event.data
     claim = data.claim
-    names = directory.names(conn, data.plan_number, lines=[claim.product_line])
     store.move_claims(conn, {claim.claim_id: claim.to_state})
+    if data.cause == "ruling":
+        return
+    names = directory.names(conn, data.plan_number, lines=[claim.product_line])
     draft = Draft(
         kind="claim_changed",
         recipient=partner(data.partner_id),
@@ -67,6 +69,11 @@ def claim_changed(conn: Connection, event: Event[Any], desk: Desk) -> None:
         correlation_id=event.correlationid,
     )
     desk.tell(conn, [draft], app_now(conn))
+
+
+def result_corrected(conn: Connection, event: Event[Any], _desk: Desk) -> None:
+    """Another result is on record; the ruling that put it there is told to all parties."""
+    store.move_claims(conn, {claim.claim_id: claim.to_state for claim in event.data.claims})
 
 
 def _instant(value: Any) -> str | None:

@@ -147,7 +147,8 @@ def conflict_asked(conn: Connection, event: Event[Any], desk: Desk) -> None:
 
 
 def conflict_decided(conn: Connection, event: Event[Any], desk: Desk) -> None:
-    """Each party hears what the ruling means for it. Staff hear at the closing, which follows."""
+    """Each party hears what the ruling means for it, also who waited and was no part of the case. Staff
+    hear at the closing, which follows."""
     data, now = event.data, app_now(conn)
     case = _case(conn, data.conflict_id)
     store.set_ruling(
@@ -160,8 +161,7 @@ def conflict_decided(conn: Connection, event: Event[Any], desk: Desk) -> None:
             "departs": len(data.departs),
         },
     )
-    said = {party.claim_id: party for party in data.parties}
-    claims = [claim for claim in _claims(conn, case) if claim["claim_id"] in said]
+    claims = [party.model_dump() for party in data.parties]
     names = case_names(conn, case.plan_number, claims)
     drafts = party_drafts(
         conn,
@@ -172,7 +172,7 @@ def conflict_decided(conn: Connection, event: Event[Any], desk: Desk) -> None:
         {"decided_at": format_instant(data.decided_at)},
         of_claim=lambda claim: {
             "line": names.line(claim["product_line"]),
-            "sentence": said[claim["claim_id"]].sentence,
+            "sentence": claim["sentence"],
         },
     )
     desk.tell(conn, drafts, now)
