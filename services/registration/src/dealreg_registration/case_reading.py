@@ -20,6 +20,8 @@ from dealreg_registration.case_views import (
 )
 from dealreg_registration.domain.account import Claim
 from dealreg_registration.domain.case import Case
+from dealreg_registration.precedent_reading import precedents_of, precedents_view
+from dealreg_registration.programme import Programme
 from dealreg_registration.tables_accounts import (
     account,
     case_entry,
@@ -51,9 +53,11 @@ def conflict_page(
     return _cases(conn, shown), following
 
 
-def conflict_detail(conn: Connection, conflict_id: str) -> dict[str, Any] | None:
+def conflict_detail(
+    conn: Connection, programme: Programme, conflict_id: str
+) -> dict[str, Any] | None:
     """All that one needs to settle a case, for staff: what each side filed, how the rules came to it,
-    who may act now, and what was done. ``precedents`` are similar cases."""
+    who may act now, what was done, and which similar cases were ruled how."""
     row = conn.execute(select(conflict).where(conflict.c.id == conflict_id)).one_or_none()
     if row is None:
         return None
@@ -77,7 +81,7 @@ def conflict_detail(conn: Connection, conflict_id: str) -> dict[str, Any] | None
             if member.holds and member.protected_from and member.protected_until
         ],
         "levels": _levels(conn, case, now),
-        "precedents": [],
+        **precedents_view(precedents_of(conn, programme, conflict_id)),
         "history": history(conn, conflict_id),
     }
 

@@ -235,6 +235,10 @@ ruling = Table(
     Column("parts", JsonText, nullable=False),
     Column("departs", JsonText, nullable=False),
     Column("reason_entry", String(64), nullable=False),
+    # The facts of the case by which later ones are compared, and what the ruling came to. They name
+    # nobody. NULL for rulings that were made before there were precedents.
+    Column("features", JsonText),
+    Column("outcome", String(20)),
     Index("ix_ruling_decided_at", "decided_at"),
 )
 

@@ -31,6 +31,7 @@ from dealreg_registration.handlers.work_on_case import (
     ReviewCase,
     TakeCase,
 )
+from dealreg_registration.precedent_reading import suggested
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.db import Database, app_now
@@ -196,9 +197,11 @@ def case_acts_router(
         request: Request, conflict_id: str, body: JsonBody[DecideBody], principal: Decider
     ) -> Response:
         """Everything that follows is done in one transaction, and both sides are told. Needs
-        `If-Match`: of two who decide at once, one is told what the other did."""
+        `If-Match`: of two who decide at once, one is told what the other did. `departs` names the
+        similar cases that were ruled otherwise, all of them alike."""
         seen, actor = etag.versions_seen(request), actor_of(principal)
         await database.read(lambda conn: naming.check_names_nobody(conn, conflict_id, body.reason))
+        found = await programme.read(database, lambda conn: suggested(conn, programme, conflict_id))
         return await carry_out(
             request,
             principal,
@@ -209,6 +212,7 @@ def case_acts_router(
                 body.to_ruling(),
                 body.reason,
                 seen,
+                found,
                 idempotency=key,
             ),
         )

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from dealreg_registration import case_reading, reading
 from dealreg_registration.api.callers import DECIDERS, READERS, STAFF, actor_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AccountEditBody
+from dealreg_registration.case_statistics import statistics
 from dealreg_registration.domain.case import CaseKind, CaseState
 from dealreg_registration.handlers.edit_account import EditAccount
 from dealreg_registration.handlers.sweep import sweep
@@ -57,6 +58,20 @@ def conflicts_router(
         )
         return {"items": items, "next": following}
 
+    @router.get(
+        "/conflicts/statistics",
+        tags=["conflicts"],
+        summary="How conflicts were settled, by quarter",
+    )
+    async def read_statistics(
+        _caller: Staff,
+        quarters: Annotated[int, Query(ge=1, le=40, description="How many, up to now")] = 4,
+    ) -> dict[str, Any]:
+        """Opened, decided by level, ruled against similar cases, and how long it took: median and worst.
+        Quarters of the calendar in UTC, the present one last."""
+        await sweep(database, writer)
+        return await database.read(lambda conn: statistics(conn, quarters))
+
     @router.get("/conflicts/{conflict_id}", tags=["conflicts"], summary="One conflict")
     async def read_conflict(conflict_id: str, caller: Reader, response: Response) -> dict[str, Any]:
         """For staff: the claims in true order, what each side filed, how the rules came to it, who may
@@ -69,7 +84,9 @@ def conflicts_router(
                 lambda conn: case_reading.party_detail(conn, conflict_id, partner_id)
             )
         else:
-            view = await database.read(lambda conn: case_reading.conflict_detail(conn, conflict_id))
+            view = await programme.read(
+                database, lambda conn: case_reading.conflict_detail(conn, programme, conflict_id)
+            )
         if view is None:
             raise not_found()
         if caller.is_staff:

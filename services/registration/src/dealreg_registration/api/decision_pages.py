@@ -15,10 +15,12 @@ from dealreg_registration.commands import Actor, Command
 from dealreg_registration.decision_view import Confirmation, Told
 from dealreg_registration.domain import errors
 from dealreg_registration.domain.errors import DomainError
+from dealreg_registration.domain.precedents import Suggestion
 from dealreg_registration.domain.ruling import Ruling
 from dealreg_registration.handlers.decide_case import DecideCase
 from dealreg_registration.handlers.sweep import sweep
 from dealreg_registration.handlers.work_on_case import ReviewCase, TakeCase
+from dealreg_registration.precedent_reading import suggested
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.db import Database
 from dealreg_shared.links import Link
@@ -85,7 +87,10 @@ def decision_router(database: Database, writer: AccountWriter) -> APIRouter:
                 await database.read(
                     lambda conn: naming.check_names_nobody(conn, shown.link.conflict_id, reason)
                 )
-            await writer.submit(_command(shown.link, shown.actor, version, reason))
+            found = await programme.read(
+                database, lambda conn: suggested(conn, programme, shown.link.conflict_id)
+            )
+            await writer.submit(_command(shown.link, shown.actor, version, reason, found))
         except errors.NamesAPerson as error:
             page = decision_words.confirmation_page(shown, reason=reason, fault=str(error))
             return _page(page, 422)
@@ -109,14 +114,16 @@ def decision_router(database: Database, writer: AccountWriter) -> APIRouter:
     return routes
 
 
-def _command(link: Link, actor: Actor, version: int, reason: str) -> Command:
+def _command(
+    link: Link, actor: Actor, version: int, reason: str, found: Suggestion | None
+) -> Command:
     seen = frozenset({version})
     if link.action == "take":
         return TakeCase(link.conflict_id, actor, current(), seen)
     if link.action == "review":
         return ReviewCase(link.conflict_id, actor, current(), seen, text=reason)
     ruling = Ruling(decision_view.ruling_kind(link), claim_id=next(iter(link.claims), None))
-    return DecideCase(link.conflict_id, actor, current(), ruling, reason, seen)
+    return DecideCase(link.conflict_id, actor, current(), ruling, reason, seen, found)
 
 
 async def _form(request: Request) -> tuple[int, str]:

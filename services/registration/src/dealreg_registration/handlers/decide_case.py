@@ -1,11 +1,14 @@
 """Rule on a case: protections, standby, registrations, events, audit and the record, in one go."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
 from dealreg_registration.domain.authority import deciding_level
 from dealreg_registration.domain.case import Case, CaseActed, Verdict
 from dealreg_registration.domain.case_steps import check_open
+from dealreg_registration.domain.precedents import Suggestion, departs, features_of, outcome_of
 from dealreg_registration.domain.ruling import Ruling, rule
 from dealreg_registration.handlers.on_case import (
     acting,
@@ -19,7 +22,7 @@ from dealreg_shared.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class DecideCase:
-    """The command. ``reason`` was checked to name no person; ``departs`` are precedents."""
+    """The command. ``reason`` was checked to name no person; precedents have ``suggested`` a ruling."""
 
     conflict_id: str
     actor: Actor
@@ -27,7 +30,7 @@ class DecideCase:
     ruling: Ruling
     reason: str
     seen: frozenset[int] | None = None
-    departs: tuple[str, ...] = ()
+    suggested: Suggestion | None = None
     idempotency: IdempotencyKey | None = None
 
     @property
@@ -39,6 +42,9 @@ class DecideCase:
         check_open(case)
         level = deciding_level(case, acting(work), work.context.now)
         entry_id = new_entry()
+        outcome = outcome_of(work.account, case, self.ruling)
+        features = features_of(work.account, case, work.book)
+        departing = departs(self.suggested, outcome)
         case = rule(
             work.account,
             case,
@@ -50,13 +56,13 @@ class DecideCase:
             by=self.actor.person_id,
             actor=self.actor.id,
             entry_id=entry_id,
-            departs=self.departs,
+            departs=departing,
         )
         write_entry(work, entry_id, case.id, "ruling", self.reason)
-        self._record(work, case, entry_id)
-        return answer_with(work, case)
+        self._record(work, case, entry_id, {"features": features, "outcome": outcome})
+        return answer_with(work, case, departs=list(departing))
 
-    def _record(self, work: Work, case: Case, entry_id: str) -> None:
+    def _record(self, work: Work, case: Case, entry_id: str, precedent: Mapping[str, Any]) -> None:
         verdict = _verdict(work, case)
         work.new_rows.setdefault("ruling", []).append(
             {
@@ -72,6 +78,7 @@ class DecideCase:
                 "parts": [[part.claim_id, part.effect] for part in verdict.parts],
                 "departs": list(verdict.departs),
                 "reason_entry": entry_id,
+                **precedent,
             }
         )
 

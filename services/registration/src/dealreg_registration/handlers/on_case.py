@@ -2,6 +2,7 @@
 that are kept beside it, and the answer."""
 
 from collections.abc import Collection
+from typing import Any
 
 from dealreg_registration.case_views import case_view
 from dealreg_registration.commands import Answer, Work
@@ -51,9 +52,9 @@ def new_entry() -> str:
     return new_id("cen")
 
 
-def answer_with(work: Work, case: Case, status: int = 200) -> Answer:
-    """The case as it is now, for staff."""
+def answer_with(work: Work, case: Case, status: int = 200, **further: Any) -> Answer:
+    """The case as it is now, for staff, with what else the command has to say."""
     account = work.account
     claims = [account.claims[claim_id] for claim_id in case.claim_ids]
     view = case_view(case, account.id, account.name, claims, work.context.now)
-    return Answer(status, encode(view), version=case.version)
+    return Answer(status, encode(view | further), version=case.version)
