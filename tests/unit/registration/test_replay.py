@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dealreg_registration.domain.account import Decided
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.amending import amend
 from dealreg_registration.domain.ending import report_result, withdraw
 from dealreg_registration.domain.errors import DomainError

@@ -46,6 +46,8 @@ def claim_from(row: Row[Any]) -> Claim:
         case_id=row.case_id,
         appeal_id=row.appeal_id,
         co_holds=row.co_holds,
+        numbered_by=None if row.numbered_by == row.account_id else row.numbered_by,
+        taken_at=row.taken_at,
         codes=tuple(row.codes),
         ended_at=row.ended_at,
         flags=flags.from_json(row.flags),

@@ -156,7 +156,7 @@ def _deadlines(case: Case) -> tuple[contract.Deadline, ...]:
 
 def _claims(account: Account, claim_ids: Sequence[str]) -> tuple[contract.ConflictClaim, ...]:
     claims: list[Claim] = sorted(
-        (account.claims[claim_id] for claim_id in claim_ids), key=lambda claim: claim.place
+        (account.claims[claim_id] for claim_id in claim_ids), key=lambda claim: claim.turn
     )
     return tuple(
         contract.ConflictClaim(

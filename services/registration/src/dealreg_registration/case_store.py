@@ -98,3 +98,10 @@ def delegators(
     ):
         found.setdefault(row.delegate_id, set()).add(row.person_id)
     return {delegate: frozenset(persons) for delegate, persons in found.items()}
+
+
+def other_account_of(conn: Connection, conflict_id: str) -> str | None:
+    """The account that may be the same one, in a possible duplicate."""
+    found = conn.execute(select(conflict.c.other_account_id).where(conflict.c.id == conflict_id))
+    other: str | None = found.scalar_one_or_none()
+    return other

@@ -66,7 +66,7 @@ def case_view(
                 "state": claim.state,
                 "protected_until": instant(claim.protected_until),
             }
-            for claim in sorted(claims, key=lambda claim: claim.place)
+            for claim in sorted(claims, key=lambda claim: claim.turn)
         ],
     }
 
@@ -87,7 +87,7 @@ def party_view(
                 "state": claim.state,
                 "protected_until": instant(claim.protected_until),
             }
-            for claim in sorted(claims, key=lambda claim: claim.place)
+            for claim in sorted(claims, key=lambda claim: claim.turn)
             if claim.partner_id == partner_id
         ],
         "asked": [

@@ -12,6 +12,7 @@ from dealreg_registration.domain.account import Account, Registration
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.facts import Facts, Source
 from dealreg_registration.domain.identity import Resolution
+from dealreg_registration.domain.merging import Moved
 from dealreg_registration.domain.plan import PlanBook
 
 
@@ -72,6 +73,8 @@ class Target:
     facts: Facts = field(default_factory=Facts)
     said_by: Source = "partner"
     parent_id: str | None = None
+    merged_id: str | None = None
+    """The account that is merged into the one named by ``account_id``."""
     renewal: bool = False
     by_office: bool = False
 
@@ -98,6 +101,9 @@ class Work:
     parents: dict[str, str]
     parent_keys: frozenset[str] = frozenset()
     suspected: set[frozenset[str]] = field(default_factory=set)
+    other: Account | None = None
+    """The account named by the target's ``merged_id``, settled."""
+    merges: list[tuple[str, str, Moved]] = field(default_factory=list)
     stands_for: frozenset[str] = frozenset()
     """Persons for whom the actor's person may act now; only for commands on a case or by office."""
 

@@ -9,16 +9,8 @@ from typing import Any, Literal, cast
 
 from dealreg_registration.case_events import case_acted, case_moved
 from dealreg_registration.claim_events import NOTED, claim_noted
-from dealreg_registration.domain.account import (
-    Account,
-    Acted,
-    ClaimMoved,
-    Corrected,
-    Decided,
-    Entry,
-    Owner,
-    Registration,
-)
+from dealreg_registration.domain.account import (Account, Acted, ClaimMoved, Corrected, Entry, Owner, Registration)
+from dealreg_registration.domain.entries import AccountMerged, Decided
 from dealreg_registration.domain.case import CaseActed, CaseMoved
 from dealreg_registration.domain.plan import Plan
 from dealreg_registration.domain.referral import ReferralMoved
@@ -42,6 +34,7 @@ Consequence = Literal[
     "information_lapsed",
     "extension_granted",
     "transferred",
+    "merged",
 ]
 """Causes of a claim's step that are not its filer's own act."""
 
@@ -56,6 +49,7 @@ _BY_CONSEQUENCE: dict[str, str] = {
     "offer_accepted": "dealreg.claim.promoted.v1",
     "information_lapsed": "dealreg.claim.withdrawn.v1",
     "extension_granted": "dealreg.claim.extended.v1",
+    "merged": "dealreg.claim.restored.v1",
 }
 _BY_RULING: dict[str, str] = {
     "protected": "dealreg.claim.promoted.v1",
@@ -117,6 +111,11 @@ def events_for(
             emit(*case_moved(account, entry))
         elif isinstance(entry, CaseActed):
             emit(*case_acted(account, entry))
+        elif isinstance(entry, AccountMerged):
+            merged = contract.AccountMerged(
+                account_id=entry.account_id, merged_account_id=entry.merged_id, merged_at=entry.at
+            )
+            emit("dealreg.account.merged.v1", entry.merged_id, merged)
         elif isinstance(entry, TransferMoved):
             if entry.step != "accepted":
                 emit(*transfer_moved(account, entry))

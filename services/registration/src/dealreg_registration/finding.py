@@ -5,6 +5,7 @@ Works on the account writer's connection. Must not decide anything about claims 
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -97,7 +98,33 @@ def to_lock(
     """The commands' accounts, the parents they name, as writing a parent's id locks its row too, and
     second accounts, so that a pair is suspected once."""
     named = {target for target in targets if target is not None} | also(resolutions)
-    return named | {c.target.parent_id for c in commands if c.target.parent_id is not None}
+    named |= {c.target.parent_id for c in commands if c.target.parent_id is not None}
+    return named | {c.target.merged_id for c in commands if c.target.merged_id is not None}
+
+
+def whole(commands: Sequence[Command], targets: Sequence[str | None]) -> set[str]:
+    """Accounts of which every claim is read: a case is worked on, or two are merged."""
+    found: set[str | None] = set()
+    for command, target in zip(commands, targets, strict=True):
+        if command.target.conflict_id is not None:
+            found.add(target)
+        if command.target.merged_id is not None:
+            found |= {target, command.target.merged_id}
+    return {account_id for account_id in found if account_id is not None}
+
+
+def check_not_merged(
+    commands: Sequence[Command], targets: Sequence[str | None], rows: Sequence[Any]
+) -> None:
+    """What was found before the locks may have been merged meanwhile. Raises ``Raced``, or
+    ``MergedAway`` where the caller itself named such an account."""
+    merged = {row.id: row.merged_into for row in rows if row.merged_into is not None}
+    if not merged:
+        return
+    for command, target in zip(commands, targets, strict=True):
+        named = {command.target.account_id, command.target.parent_id} & merged.keys()
+        if not named and target in merged:
+            raise Raced
 
 
 def parent_keys_of(command: Command, loaded: dict[str, store.Loaded]) -> frozenset[str]:

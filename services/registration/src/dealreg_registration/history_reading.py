@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, select
 from dealreg_registration import store
 from dealreg_registration.account_rows import among
 from dealreg_registration.commands import SYSTEM
-from dealreg_registration.domain.account import Decided
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.history import Held, Step, who_was_protected
 from dealreg_registration.domain.settle import settle
 from dealreg_registration.journal import audit_rows, steps_of

@@ -9,15 +9,8 @@ from datetime import datetime
 from typing import Any, cast
 
 from dealreg_registration.commands import Actor
-from dealreg_registration.domain.account import (
-    AccountEdited,
-    Acted,
-    ClaimMoved,
-    Corrected,
-    Decided,
-    Entry,
-    State,
-)
+from dealreg_registration.domain.account import (Acted, ClaimMoved, Corrected, Entry, State)
+from dealreg_registration.domain.entries import AccountEdited, AccountMerged, Decided
 from dealreg_registration.domain.case import CaseActed, CaseMoved
 from dealreg_registration.domain.history import Step
 from dealreg_registration.domain.referral import ReferralMoved
@@ -144,7 +137,7 @@ def _state_before_0010(row: Mapping[str, Any]) -> State:
 
 
 def _describe(
-    entry: Acted | Corrected | AccountEdited | ClaimMoved | CaseMoved | CaseActed,
+    entry: AccountMerged | Acted | Corrected | AccountEdited | ClaimMoved | CaseMoved | CaseActed,
 ) -> dict[str, Any]:
     if isinstance(entry, Acted):
         return {
@@ -157,6 +150,12 @@ def _describe(
             "action": "registration.corrected",
             "subject": entry.registration_id,
             "detail": {"from": entry.former, "to": entry.result, "conflict": entry.case_id},
+        }
+    if isinstance(entry, AccountMerged):
+        return {
+            "action": "account.merged",
+            "subject": entry.account_id,
+            "detail": {"merged": entry.merged_id, "reason": entry.reason},
         }
     if isinstance(entry, AccountEdited):
         return {

@@ -66,6 +66,15 @@ class Loaded:
         self.known_facts = self.account.facts
 
 
+def adopt(survivor: Loaded, merged: Loaded) -> None:
+    """The database holds what was the merged account's; it becomes the survivor's."""
+    for name in ("registrations", "cases", "referrals", "transfers"):
+        setattr(
+            survivor, name, {**(getattr(survivor, name) or {}), **(getattr(merged, name) or {})}
+        )
+        setattr(merged, name, {})
+
+
 def read_keys(
     conn: Connection, keys: Collection[str]
 ) -> tuple[dict[str, str], dict[str, set[str]]]:
@@ -158,6 +167,8 @@ def read_accounts(
                 else frozenset(),
                 last_place=row.last_place,
                 version=row.version,
+                merged_into=row.merged_into,
+                absorbs=row.absorbs,
             ),
             event_version=row.event_version,
             created_at=row.created_at,

@@ -11,15 +11,11 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, update
 
 from dealreg_registration.case_rows import case_changes, case_row
 from dealreg_registration.domain import facts, flags
-from dealreg_registration.domain.account import (
-    Account,
-    Claim,
-    ClaimMoved,
-    Decided,
-    Registration,
-)
+from dealreg_registration.domain.account import (Account, Claim, ClaimMoved, Registration)
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.case import Case
 from dealreg_registration.domain.decide import RULE_BOOK
+from dealreg_registration.merge_rows import merge_rows
 from dealreg_registration.referral_rows import referral_changes, referral_row
 from dealreg_registration.store import Loaded
 from dealreg_registration.tables_accounts import (
@@ -42,6 +38,7 @@ def write_accounts(
     details: Mapping[str, Mapping[str, Any]],
     further: Sequence[tuple[Table, Sequence[dict[str, Any]]]],
     now: datetime,
+    merges: Sequence[tuple[str, str, Mapping[str, datetime]]] = (),
 ) -> None:
     """Write what changed. ``details`` holds the columns of new registrations that no rule looks at.
 
@@ -50,7 +47,7 @@ def write_accounts(
     rows = _Rows()
     for item in batch:
         rows.collect(item, details, now)
-    rows.write(conn, further)
+    rows.write(conn, further, merges)
 
 
 class _Rows:
@@ -93,12 +90,17 @@ class _Rows:
                 self._new(decision, _decision_row(it.id, entry))
 
     def write(
-        self, conn: Connection, further: Sequence[tuple[Table, Sequence[dict[str, Any]]]]
+        self,
+        conn: Connection,
+        further: Sequence[tuple[Table, Sequence[dict[str, Any]]]],
+        merges: Sequence[tuple[str, str, Mapping[str, datetime]]],
     ) -> None:
         """Ends before beginnings: a line must be free before another claim may hold it."""
         for table in (account, registration, conflict, claim, referral, transfer):
             if rows := self.changed.get(table.name):
                 _update(conn, table, rows)
+        for survivor_id, merged_id, taken_at in merges:
+            merge_rows(conn, survivor_id, merged_id, taken_at)
         own = (account, registration, conflict, claim, conflict_claim, decision, referral, transfer)
         insert_rows(conn, [*((table, self.new.get(table.name, ())) for table in own), *further])
 
@@ -119,6 +121,8 @@ class _Rows:
             "version": it.version,
             "parent_id": item.parent_id,
             "next_due_at": item.next_due_at,
+            "merged_into": it.merged_into,
+            "absorbs": it.absorbs,
         }
         if item.is_new:
             self._new(account, row | {"id": it.id, "created_at": now})
@@ -141,7 +145,14 @@ class _Rows:
             if move.before is None:
                 self._new(
                     claim,
-                    {"reasons": []} | row | {"account_id": it.id, "outcome": move.after.state},
+                    {"reasons": []}
+                    | row
+                    | {
+                        "account_id": it.id,
+                        "outcome": move.after.state,
+                        "numbered_by": it.id,
+                        "taken_at": current.taken_at,
+                    },
                 )
             else:
                 row["key_id"] = row.pop("id")

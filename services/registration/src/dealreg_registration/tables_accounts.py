@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -44,6 +45,9 @@ account = Table(
     Column("created_at", UtcDateTime, nullable=False),
     # When time next changes the account, written whenever the account is: the sweep goes by it.
     Column("next_due_at", UtcDateTime),
+    # The account that it is part of now; and whether another one is part of it.
+    Column("merged_into", String(64)),
+    Column("absorbs", Boolean, nullable=False, server_default=false()),
     Index(
         "ix_account_next_due_at",
         "next_due_at",
@@ -150,10 +154,14 @@ claim = Table(
     Column("codes", JsonText, nullable=False),
     Column("reasons", JsonText, nullable=False),
     Column("ended_at", UtcDateTime),
+    # The account that numbered it, which may have been merged since; then also when it took its place.
+    Column("numbered_by", String(64), nullable=False),
+    Column("taken_at", UtcDateTime),
     # What is under way beside the state; NULL for nearly all.
     Column("flags", JsonText),
-    UniqueConstraint("account_id", "place"),
+    UniqueConstraint("numbered_by", "place"),
     Index("ix_claim_registration_id", "registration_id"),
+    Index("ix_claim_account_id", "account_id"),
     Index(
         "uq_claim_holder",
         "account_id",

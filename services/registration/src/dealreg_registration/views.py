@@ -118,7 +118,7 @@ def co_sell_view(account: Account, claim: Claim) -> dict[str, Any] | None:
         return None
     others = sorted(
         (c for c in account.claims.values() if c.co_holds == lead.id and c.live),
-        key=lambda c: c.place,
+        key=lambda c: c.turn,
     )
     together = [lead, *others]
     if len(together) == 1:
@@ -235,6 +235,7 @@ def account_view(account: Account, created_at: datetime, parent_id: str | None) 
         "facts": facts.to_json(account.facts),
         "said_by": account.sources,
         "parent_id": parent_id,
+        "merged_into": account.merged_into,
         "version": account.version,
         "created_at": _instant(created_at),
         "active_claims": [

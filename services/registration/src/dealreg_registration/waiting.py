@@ -30,6 +30,7 @@ def waiting_for(command: Command) -> Waiting:
         target.registration_id,
         target.conflict_id,
         target.parent_id,
+        target.merged_id,
     )
     marks = {*target.keys, *ids, repeats}
     return Waiting(
@@ -53,7 +54,12 @@ def next_batch(waiting: Sequence[Waiting], busy: set[str]) -> tuple[list[Waiting
         if len(batch) == BATCH_LIMIT:
             left += waiting[index:]
             break
-        if (item.repeats is None or item.repeats not in keys) and busy.isdisjoint(item.marks):
+        if item.command.target.merged_id is not None and (batch or not busy.isdisjoint(item.marks)):
+            left.append(item)
+            busy |= item.marks
+        elif item.command.target.merged_id is not None:  # alone: others may name what it moves
+            return [item], [*left, *waiting[index + 1 :]]
+        elif (item.repeats is None or item.repeats not in keys) and busy.isdisjoint(item.marks):
             batch.append(item)
             keys.add(item.repeats)
         else:

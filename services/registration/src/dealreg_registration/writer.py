@@ -12,6 +12,7 @@ A batch that fails in the database is run again one by one, so that a bad comman
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -22,19 +23,23 @@ from dealreg_registration import case_store, store, store_rows
 from dealreg_registration.commands import SYSTEM, Answer, Command, Work
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import DomainError, NoPlanInForce, RegistrationNotFound
+from dealreg_registration.domain.handover_errors import MergedAway
 from dealreg_registration.domain.identity import Resolution
+from dealreg_registration.domain.merging import Moved
 from dealreg_registration.domain.plan import PlanBook
 from dealreg_registration.domain.settle import next_due, settle
 from dealreg_registration.events import events_for
 from dealreg_registration.finding import (
     Raced,
     also,
+    check_not_merged,
     check_unchanged,
     find_accounts,
     new_account,
     parent_keys_of,
     renewed,
     to_lock,
+    whole,
 )
 from dealreg_registration.journal import audit_rows
 from dealreg_registration.metadata import metadata
@@ -184,6 +189,7 @@ class AccountWriter:
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
         targets, resolutions, made = find_accounts(conn, commands)
         rows = store.lock_accounts(conn, to_lock(commands, targets, resolutions) - made)
+        check_not_merged(commands, targets, rows)
         book, standing, now = self.programme.held(conn)
         if (plan := book.at(now)) is None:
             raise NoPlanInForce("No plan is in force yet; publish one first.")
@@ -193,7 +199,7 @@ class AccountWriter:
             rows,
             {c.target.registration_id for c in commands if c.target.registration_id is not None},
             case_ids=cases,
-            whole={t for c, t in zip(commands, targets, strict=True) if c.target.conflict_id and t},
+            whole=whole(commands, targets),
             expired_too=book.any_cooling_off,
         )
         check_unchanged(commands, resolutions, loaded)
@@ -268,7 +274,8 @@ class AccountWriter:
             item.next_due_at = next_due(item.account, batch.book, batch.context.standing)
         further = [(metadata.tables[name], rows) for name, rows in batch.new_rows.items()]
         further += [(self._audit, batch.audit), (self._outbox.tables.outbox, events)]
-        store_rows.write_accounts(conn, touched, batch.details, further, now)
+        merges = [(survivor, merged, moved.taken_at) for survivor, merged, moved in batch.merges]
+        store_rows.write_accounts(conn, touched, batch.details, further, now, merges)
         store_rows.replace_contacts(conn, batch.replaced_contacts)
 
 
@@ -289,6 +296,7 @@ class _Batch:
         self.parents: dict[str, str] = {}
         self.suspected: set[frozenset[str]] = set()
         self.audit: list[dict[str, Any]] = []
+        self.merges: list[tuple[str, str, Moved]] = []
 
     def run(
         self,
@@ -299,6 +307,11 @@ class _Batch:
     ) -> Answer:
         if account_id is None:
             raise RegistrationNotFound("No such registration.")
+        for named in (command.target.account_id, command.target.parent_id):
+            if named in loaded and (into := loaded[named].account.merged_into) is not None:
+                raise MergedAway(f"This account was merged into {into}.")
+        if account_id not in loaded and command.target.merged_id is not None:
+            raise RegistrationNotFound("No such account.")
         if account_id not in loaded:
             loaded[account_id] = new_account(command, account_id, self.context.now)
         account = loaded[account_id].account
@@ -310,6 +323,9 @@ class _Batch:
         settle(account, self.book, self.context.standing, self.context.now)
         settled = len(account.journal)
         self.touched.add(account_id)
+        other = loaded.get(command.target.merged_id or "")
+        if other is not None:
+            settle(other.account, self.book, self.context.standing, self.context.now)
         work = Work(
             account=account,
             context=self.context,
@@ -322,6 +338,8 @@ class _Batch:
             parents=self.parents,
             parent_keys=parent_keys_of(command, loaded),
             suspected=self.suspected,
+            other=None if other is None else other.account,
+            merges=self.merges,
             stands_for=self.delegators.get(command.actor.person_id or "", frozenset()),
         )
         try:
@@ -340,3 +358,23 @@ class _Batch:
             now = self.context.now
             self.audit += audit_rows(account.journal[start:settled], SYSTEM, now)
             self.audit += audit_rows(account.journal[settled:], command.actor, now)
+            if other is not None and other.account.merged_into == account_id:
+                self._merged(command, loaded[account_id], other)
+
+    def _merged(self, command: Command, survivor: store.Loaded, other: store.Loaded) -> None:
+        """The merged account's last events are its own; what it had is the survivor's to write."""
+        store.adopt(survivor, other)
+        self.touched.add(other.account.id)
+        # Steps that time made on it name registrations that are the survivor's by now.
+        settled = replace(other.account, registrations=survivor.account.registrations)
+        settled.claims, settled.cases = survivor.account.claims, survivor.account.cases
+        self.outgoing[other.account.id] = events_for(
+            settled,
+            other.account.journal,
+            self.context.plan,
+            filed_by=command.actor.kind,
+            correlation_id=command.correlation_id,
+        )
+        self.audit += audit_rows(other.account.journal[:-1], SYSTEM, self.context.now)
+        survivor.account.journal[:0] = other.account.journal[:-1]
+        other.account.journal.clear()

@@ -155,6 +155,10 @@ CATALOGUE: Mapping[str, EventType] = {
                 registration.RegistrationCorrected,
                 "A ruling corrected a deal's recorded result.",
             ),
+            account__merged=(
+                registration.AccountMerged,
+                "Two accounts are one; sent under the keys of both.",
+            ),
             registration__received=(
                 registration.RegistrationFiled,
                 "A transfer was completed; this registration is the receiver's.",

@@ -157,6 +157,7 @@ class ClaimChanged(RegistrationFact):
         "information_lapsed",
         "extension_granted",
         "transferred",
+        "merged",
     ]
     reasons: tuple[str, ...] = ()
     protected_from: Instant | None = None
@@ -200,3 +201,15 @@ class RegistrationCorrected(RegistrationFact):
     ]
     claims: tuple[ClaimChange, ...] = ()
     credit: Credit | None = None
+
+
+class AccountMerged(EventData):
+    """Two accounts are one: sent once under each key, as the last event of the merged one.
+
+    From here on what belonged to ``merged_account_id`` is told under ``account_id``. Nothing was
+    renumbered or revoked.
+    """
+
+    account_id: str
+    merged_account_id: str
+    merged_at: Instant

@@ -19,6 +19,7 @@ from dealreg_registration.api.schemas_cases import (
     ReviewBody,
     TextBody,
 )
+from dealreg_registration.case_store import other_account_of
 from dealreg_registration.commands import Command, IdempotencyKey
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.handlers.decide_case import DecideCase
@@ -202,6 +203,7 @@ def case_acts_router(
         seen, actor = etag.versions_seen(request), actor_of(principal)
         await database.read(lambda conn: naming.check_names_nobody(conn, conflict_id, body.reason))
         found = await programme.read(database, lambda conn: suggested(conn, programme, conflict_id))
+        other = await database.read(lambda conn: other_account_of(conn, conflict_id))
         return await carry_out(
             request,
             principal,
@@ -213,6 +215,7 @@ def case_acts_router(
                 body.reason,
                 seen,
                 found,
+                other,
                 idempotency=key,
             ),
         )

@@ -10,8 +10,10 @@ from dealreg_registration.api.callers import DECIDERS, READERS, STAFF, actor_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AccountEditBody
 from dealreg_registration.case_statistics import statistics
+from dealreg_registration.api.schemas_handover import MergeBody
 from dealreg_registration.domain.case import CaseKind, CaseState
 from dealreg_registration.handlers.edit_account import EditAccount
+from dealreg_registration.handlers.merge_accounts import MergeAccounts
 from dealreg_registration.handlers.sweep import sweep
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
@@ -153,5 +155,28 @@ def conflicts_router(
         )
         response.headers["etag"] = etag.etag(view["version"])
         return view
+
+    @router.post(
+        "/accounts/{account_id}/merge", tags=["accounts"], summary="Say that two accounts are one"
+    )
+    async def merge(
+        account_id: str, body: JsonBody[MergeBody], principal: Decider, response: Response
+    ) -> dict[str, Any]:
+        """The other account becomes part of this one. Nothing is renumbered or revoked; where
+        protections clash the earlier stays, the later goes on standby and a conflict opens."""
+        views = await programme.read(
+            database,
+            lambda conn: reading.account_detail(
+                conn, programme, [account_id, body.other_account_id]
+            ),
+        )
+        if account_id not in {view["id"] for view in views}:
+            raise not_found()
+        await writer.submit(
+            MergeAccounts(
+                account_id, body.other_account_id, actor_of(principal), current(), body.reason
+            )
+        )
+        return await read_account(account_id, principal, response)
 
     return router

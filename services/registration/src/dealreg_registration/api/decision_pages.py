@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import HTMLResponse, Response
 
 from dealreg_registration import decision_view, decision_words, naming
+from dealreg_registration.case_store import other_account_of
 from dealreg_registration.commands import Actor, Command
 from dealreg_registration.decision_view import Confirmation, Told
 from dealreg_registration.domain import errors
@@ -90,7 +91,10 @@ def decision_router(database: Database, writer: AccountWriter) -> APIRouter:
             found = await programme.read(
                 database, lambda conn: suggested(conn, programme, shown.link.conflict_id)
             )
-            await writer.submit(_command(shown.link, shown.actor, version, reason, found))
+            other = await database.read(
+                lambda conn: other_account_of(conn, shown.link.conflict_id)
+            )
+            await writer.submit(_command(shown.link, shown.actor, version, reason, found, other))
         except errors.NamesAPerson as error:
             page = decision_words.confirmation_page(shown, reason=reason, fault=str(error))
             return _page(page, 422)
@@ -115,7 +119,12 @@ def decision_router(database: Database, writer: AccountWriter) -> APIRouter:
 
 
 def _command(
-    link: Link, actor: Actor, version: int, reason: str, found: Suggestion | None
+    link: Link,
+    actor: Actor,
+    version: int,
+    reason: str,
+    found: Suggestion | None,
+    other: str | None,
 ) -> Command:
     seen = frozenset({version})
     if link.action == "take":
@@ -123,7 +132,7 @@ def _command(
     if link.action == "review":
         return ReviewCase(link.conflict_id, actor, current(), seen, text=reason)
     ruling = Ruling(decision_view.ruling_kind(link), claim_id=next(iter(link.claims), None))
-    return DecideCase(link.conflict_id, actor, current(), ruling, reason, seen, found)
+    return DecideCase(link.conflict_id, actor, current(), ruling, reason, seen, found, other)
 
 
 async def _form(request: Request) -> tuple[int, str]:

@@ -30,6 +30,8 @@ STATUS: Mapping[type[errors.DomainError], tuple[int, str]] = {
     handover_errors.UnfitReceiver: (422, "The receiver does not fit"),
     handover_errors.TransferNotFound: (404, "There is nothing here"),
     handover_errors.TransferClosed: (409, "The transfer is closed"),
+    handover_errors.NotTwoAccounts: (422, "Not two accounts"),
+    handover_errors.MergedAway: (409, "The account was merged"),
     errors.VersionConflict: (412, "Somebody changed it meanwhile"),
     errors.NothingOffered: (409, "Nothing is offered"),
     errors.OfferNotForYou: (409, "The line cannot be protected for you"),

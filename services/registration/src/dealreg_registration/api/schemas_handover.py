@@ -39,3 +39,10 @@ class ObjectionBody(StrictBody):
         Field(max_length=50, description="Left out, all that an objection is possible to"),
     ] = ()
     reason: Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+
+
+class MergeBody(StrictBody):
+    """The account that becomes part of the one in the path, and why."""
+
+    other_account_id: Id
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]

@@ -6,11 +6,12 @@ the journal holds. Claims are immutable; a step makes a new one. Nothing here re
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from dealreg_registration.domain.case import Case, CaseActed, CaseMoved
+from dealreg_registration.domain.entries import AccountEdited, AccountMerged, Decided
 from dealreg_registration.domain.facts import Facts, Location, Source
 from dealreg_registration.domain.flags import NO_FLAGS, Flags
 from dealreg_registration.domain.referral import Referral, ReferralMoved
@@ -66,6 +67,7 @@ Cause = Literal[
     "appealed",
     "referral_returned",
     "objected",
+    "merged",
     "transfer_asked",
     "transfer_ended",
     "transferred",
@@ -74,6 +76,7 @@ Cause = Literal[
 
 DealType = Literal["new", "expansion", "renewal"]
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 HOLDING: frozenset[State] = frozenset({"protected", "extended"})
 LIVE: frozenset[State] = HOLDING | {"contested"}
 PENDING: frozenset[State] = frozenset({"open", "referred"})
@@ -103,9 +106,18 @@ class Claim:
     appeal_id: str | None = None
     co_holds: str | None = None
     """The claim whose protection this one shares, by a co-sell ruling, while that one holds."""
+    numbered_by: str | None = None
+    """The account that gave it its place, if that is another one, merged since."""
+    taken_at: datetime | None = None
+    """When it took its place; known once its account was merged with another."""
     codes: tuple[str, ...] = ()
     ended_at: datetime | None = None
     flags: Flags = NO_FLAGS
+
+    @property
+    def turn(self) -> tuple[datetime, int, str]:
+        """The true order of an account's claims: by place, across numberings by when it was taken."""
+        return self.taken_at or _EARLIEST, self.place, self.id
 
     @property
     def holds(self) -> bool:
@@ -164,18 +176,6 @@ class ClaimMoved:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision as it is kept: canonical inputs and result, both JSON values."""
-
-    registration_id: str
-    at: datetime
-    kind: Literal["filing", "lines", "facts", "promotion", "referral"]
-    plan_number: int
-    inputs: Mapping[str, Any]
-    result: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Owner:
     """Who owns the account: gets its leads and referrals. Under co-sell both ids are set."""
 
@@ -229,18 +229,9 @@ class Corrected:
     held: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AccountEdited:
-    """Staff corrected the account: which facts changed, and its parent if they named one."""
-
-    account_id: str
-    at: datetime
-    changed: tuple[str, ...]
-    parent_id: str | None = None
-
-
 Entry = (
-    Acted
+    AccountMerged
+    | Acted
     | Corrected
     | AccountEdited
     | ClaimMoved
@@ -267,6 +258,9 @@ class Account:
     parent_keys: frozenset[str] = frozenset()
     last_place: int = 0
     version: int = 1
+    merged_into: str | None = None
+    absorbs: bool = False
+    """Whether another account was merged into it."""
     claims: dict[str, Claim] = field(default_factory=dict)
     registrations: dict[str, Registration] = field(default_factory=dict)
     cases: dict[str, Case] = field(default_factory=dict)
@@ -285,7 +279,7 @@ class Account:
         """Active claims in true order."""
         return sorted(
             (claim for claim in self.claims.values() if claim.state in ACTIVE),
-            key=lambda claim: claim.place,
+            key=lambda claim: claim.turn,
         )
 
     def holder(self, product_line: str) -> Claim | None:
@@ -313,17 +307,20 @@ class Account:
                 for claim in self.claims.values()
                 if claim.product_line == product_line and claim.state == "contested"
             ),
-            key=lambda claim: claim.place,
+            key=lambda claim: claim.turn,
         )
 
     def of_registration(self, registration_id: str) -> list[Claim]:
         return sorted(
             (c for c in self.claims.values() if c.registration_id == registration_id),
-            key=lambda claim: claim.place,
+            key=lambda claim: claim.turn,
         )
 
     def add(self, claim: Claim, cause: Cause, at: datetime, reasons: tuple[str, ...] = ()) -> None:
         """File a new claim."""
+        if self.absorbs and claim.taken_at is None:
+            last = max((c.taken_at for c in self.claims.values() if c.taken_at), default=at)
+            claim = replace(claim, taken_at=max(at, last), numbered_by=None)
         self.claims[claim.id] = claim
         self.journal.append(ClaimMoved(None, claim, cause, at, reasons))
 

@@ -71,7 +71,7 @@ def _restore(
         for claim in account.claims.values()
         if claim.product_line == line and claim.state == "closed" and claim.ended_at == won.ended_at
     ]
-    closed.sort(key=lambda claim: claim.place)
+    closed.sort(key=lambda claim: claim.turn)
     for claim in closed:
         account.move(
             claim, "ruling", now, (RESTORED,), state="contested", case_id=None, ended_at=None

@@ -35,9 +35,9 @@ class Due:
     step: Step
 
     @property
-    def turn(self) -> tuple[datetime, int, int]:
+    def turn(self) -> tuple[datetime, tuple[datetime, int, str], int]:
         """Steps are carried out in order of instant, then place, then kind."""
-        return self.at, self.claim.place, self.rank
+        return self.at, self.claim.turn, self.rank
 
 
 Provider = Callable[[Account, Timeline], Iterator[Due]]

@@ -4,14 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from dealreg_registration.domain.account import (
-    PENDING,
-    Account,
-    Acted,
-    Claim,
-    Decided,
-    Registration,
-)
+from dealreg_registration.domain.account import (PENDING, Account, Acted, Claim, Registration)
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.cases import case_of, meet
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import Decision, LineDecision, decide

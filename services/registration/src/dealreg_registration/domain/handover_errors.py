@@ -60,3 +60,16 @@ class TransferNotFound(DomainError):
 
 class TransferClosed(DomainError):
     code = "transfer_closed"
+
+
+class NotTwoAccounts(DomainError):
+    """A merge is of two accounts, neither of which was merged before."""
+
+    code = "not_two_accounts"
+    field = "/other_account_id"
+
+
+class MergedAway(DomainError):
+    """The account was merged into another one, which the message names."""
+
+    code = "account_merged"

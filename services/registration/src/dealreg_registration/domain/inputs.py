@@ -57,6 +57,8 @@ def describe_claim(claim: Claim) -> dict[str, Any]:
         "place": claim.place,
         "state": claim.state,
     }
+    if claim.taken_at is not None:
+        described["taken_at"] = _instant(claim.taken_at)
     if claim.protected_until is not None:
         described["until"] = _instant(claim.protected_until)
     if (set_ := flags.to_json(claim.flags)) is not None:
@@ -91,7 +93,7 @@ def describe(
         and claim.partner_id == filing.partner_id
         and claim.product_line in lines
     ]
-    claims = [*account.active(), *sorted(expired, key=lambda claim: claim.place)]
+    claims = [*account.active(), *sorted(expired, key=lambda claim: claim.turn)]
     described = {"filing": describe_filing(filing), "lines": lines} | _describe_account(
         account, claims, now, suspended
     )

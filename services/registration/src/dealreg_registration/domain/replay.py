@@ -91,6 +91,7 @@ def _account(inputs: Mapping[str, Any], plan: Plan, now: datetime) -> Account:
             decided_at=now,
             plan_number=plan.number,
             protected_until=datetime.fromisoformat(item["until"]) if "until" in item else None,
+            taken_at=datetime.fromisoformat(item["taken_at"]) if "taken_at" in item else None,
             flags=flags.from_json(item.get("flags")),
         )
         account.claims[claim.id] = claim

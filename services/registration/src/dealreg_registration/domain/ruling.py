@@ -323,7 +323,7 @@ def _rivals(account: Account, case: Case, line: str) -> bool:
 
 def _members(account: Account, case: Case) -> list[Claim]:
     claims = [account.claims[claim_id] for claim_id in case.claim_ids]
-    return sorted(claims, key=lambda claim: claim.place)
+    return sorted(claims, key=lambda claim: claim.turn)
 
 
 def _member(account: Account, case: Case, claim_id: str | None) -> Claim:

@@ -163,6 +163,8 @@ def _pass_on(
             case_id=None if case is None else case.id,
             appeal_id=None,
             co_holds=None,
+            numbered_by=None,
+            taken_at=None,
         )
         account.add(received, "transferred", now, (TAKEN.format(until=until),))
         if case is not None:

@@ -8,6 +8,7 @@ from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target,
 from dealreg_registration.domain.authority import deciding_level
 from dealreg_registration.domain.case import Case, CaseActed, Verdict
 from dealreg_registration.domain.case_steps import check_open
+from dealreg_registration.domain.merging import merge_accounts
 from dealreg_registration.domain.precedents import Suggestion, departs, features_of, outcome_of
 from dealreg_registration.domain.ruling import Ruling, rule
 from dealreg_registration.handlers.on_case import (
@@ -31,11 +32,16 @@ class DecideCase:
     reason: str
     seen: frozenset[int] | None = None
     suggested: Suggestion | None = None
+    other_account_id: str | None = None
+    """The other account of a possible duplicate, which a ruling that it is the same one merges."""
     idempotency: IdempotencyKey | None = None
 
     @property
     def target(self) -> Target:
-        return Target(conflict_id=self.conflict_id)
+        return Target(
+            conflict_id=self.conflict_id,
+            merged_id=self.other_account_id if self.ruling.kind == "same_account" else None,
+        )
 
     def run(self, work: Work) -> Answer:
         case = case_at(work, self.conflict_id, self.seen)
@@ -59,8 +65,17 @@ class DecideCase:
             departs=departing,
         )
         write_entry(work, entry_id, case.id, "ruling", self.reason)
+        self._merge(work, case)
         self._record(work, case, entry_id, {"features": features, "outcome": outcome})
         return answer_with(work, case, departs=list(departing))
+
+    def _merge(self, work: Work, case: Case) -> None:
+        """It is one account: the other becomes part of the case's, unless it is already."""
+        other = work.other
+        if other is None or other.merged_into is not None or other.id == work.account.id:
+            return
+        moved = merge_accounts(work.account, other, work.context, new_id, but=case.id)
+        work.merges.append((work.account.id, other.id, moved))
 
     def _record(self, work: Work, case: Case, entry_id: str, precedent: Mapping[str, Any]) -> None:
         verdict = _verdict(work, case)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dealreg_registration.commands import Actor, Answer, Target, Work
-from dealreg_registration.domain.account import AccountEdited
+from dealreg_registration.domain.entries import AccountEdited
 from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.domain.facts import Facts, changed_facts, merge
 from dealreg_registration.domain.filing import decide_again
