@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dealreg_registration.domain.account import (Claim, ClaimMoved, Registration)
-from dealreg_registration.domain.entries import Decided
+from dealreg_registration.domain.account import Claim, ClaimMoved, Registration
 from dealreg_registration.domain.ending import report_result, revoke, withdraw
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.errors import (
     ExtensionPending,
     NoExtensionPending,

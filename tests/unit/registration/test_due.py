@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dealreg_registration.domain.account import (ACTIVE, Account, Registration)
-from dealreg_registration.domain.entries import Decided
+from dealreg_registration.domain.account import ACTIVE, Account, Registration
 from dealreg_registration.domain.ending import report_result, withdraw
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.errors import DomainError
 from dealreg_registration.domain.extension import ask_extension, grant_extension, refuse_extension
 from dealreg_registration.domain.filing import touch

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dealreg_registration.domain.account import (Registration)
-from dealreg_registration.domain.entries import Decided
+from dealreg_registration.domain.account import Registration
 from dealreg_registration.domain.ending import report_result, withdraw
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.handover_errors import (
     NotEligible,
     NothingReferred,

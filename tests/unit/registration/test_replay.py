@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.amending import amend
 from dealreg_registration.domain.ending import report_result, withdraw
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.errors import DomainError
 from dealreg_registration.domain.facts import Band, Disagreement, Facts, Location
 from dealreg_registration.domain.filing import add_lines, decide_again

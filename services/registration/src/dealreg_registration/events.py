@@ -9,9 +9,17 @@ from typing import Any, Literal, cast
 
 from dealreg_registration.case_events import case_acted, case_moved
 from dealreg_registration.claim_events import NOTED, claim_noted
-from dealreg_registration.domain.account import (Account, Acted, ClaimMoved, Corrected, Entry, Owner, Registration)
-from dealreg_registration.domain.entries import AccountMerged, Decided
+from dealreg_registration.domain.account import (
+    Account,
+    Acted,
+    ClaimMoved,
+    Corrected,
+    Entry,
+    Owner,
+    Registration,
+)
 from dealreg_registration.domain.case import CaseActed, CaseMoved
+from dealreg_registration.domain.entries import AccountMerged, Decided
 from dealreg_registration.domain.plan import Plan
 from dealreg_registration.domain.referral import ReferralMoved
 from dealreg_registration.domain.transfer import TransferMoved

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, cast
 
 from dealreg_registration.commands import Actor
-from dealreg_registration.domain.account import (Acted, ClaimMoved, Corrected, Entry, State)
-from dealreg_registration.domain.entries import AccountEdited, AccountMerged, Decided
+from dealreg_registration.domain.account import Acted, ClaimMoved, Corrected, Entry, State
 from dealreg_registration.domain.case import CaseActed, CaseMoved
+from dealreg_registration.domain.entries import AccountEdited, AccountMerged, Decided
 from dealreg_registration.domain.history import Step
 from dealreg_registration.domain.referral import ReferralMoved
 from dealreg_registration.domain.transfer import TransferMoved

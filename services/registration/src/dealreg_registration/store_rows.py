@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, update
 
 from dealreg_registration.case_rows import case_changes, case_row
 from dealreg_registration.domain import facts, flags
-from dealreg_registration.domain.account import (Account, Claim, ClaimMoved, Registration)
-from dealreg_registration.domain.entries import Decided
+from dealreg_registration.domain.account import Account, Claim, ClaimMoved, Registration
 from dealreg_registration.domain.case import Case
 from dealreg_registration.domain.decide import RULE_BOOK
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.merge_rows import merge_rows
 from dealreg_registration.referral_rows import referral_changes, referral_row
 from dealreg_registration.store import Loaded

@@ -9,8 +9,8 @@ from dealreg_registration import case_reading, reading
 from dealreg_registration.api.callers import DECIDERS, READERS, STAFF, actor_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AccountEditBody
-from dealreg_registration.case_statistics import statistics
 from dealreg_registration.api.schemas_handover import MergeBody
+from dealreg_registration.case_statistics import statistics
 from dealreg_registration.domain.case import CaseKind, CaseState
 from dealreg_registration.handlers.edit_account import EditAccount
 from dealreg_registration.handlers.merge_accounts import MergeAccounts

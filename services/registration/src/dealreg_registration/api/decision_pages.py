@@ -91,9 +91,7 @@ def decision_router(database: Database, writer: AccountWriter) -> APIRouter:
             found = await programme.read(
                 database, lambda conn: suggested(conn, programme, shown.link.conflict_id)
             )
-            other = await database.read(
-                lambda conn: other_account_of(conn, shown.link.conflict_id)
-            )
+            other = await database.read(lambda conn: other_account_of(conn, shown.link.conflict_id))
             await writer.submit(_command(shown.link, shown.actor, version, reason, found, other))
         except errors.NamesAPerson as error:
             page = decision_words.confirmation_page(shown, reason=reason, fault=str(error))

@@ -4,7 +4,7 @@ The account writer loads one, lets ``settle``, ``decide`` and the commands work 
 the journal holds. Claims are immutable; a step makes a new one. Nothing here reads a clock.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from dealreg_registration.domain.account import (PENDING, Account, Acted, Claim, Registration)
-from dealreg_registration.domain.entries import Decided
+from dealreg_registration.domain.account import PENDING, Account, Acted, Claim, Registration
 from dealreg_registration.domain.cases import case_of, meet
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import Decision, LineDecision, decide
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.errors import LineAlreadyFiled, RegistrationEnded
 from dealreg_registration.domain.facts import Disagreement
 from dealreg_registration.domain.flags import NO_FLAGS, Flags

@@ -5,10 +5,10 @@ Pure: the same account, plans and instant give the same steps.
 
 from datetime import datetime
 
-from dealreg_registration.domain.account import (Account, Claim)
-from dealreg_registration.domain.entries import Decided
+from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.decide import RULE_BOOK
+from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.inputs import describe_standby
 from dealreg_registration.domain.plan import Plan, PlanBook, Standing
 from dealreg_registration.domain.promotion import Because, describe_promotion, next_in_line

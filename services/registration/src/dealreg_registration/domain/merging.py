@@ -7,11 +7,11 @@ stand. Among claims of several numberings the order is by when each took its pla
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dealreg_registration.domain.account import (Account, Claim)
-from dealreg_registration.domain.entries import AccountMerged
+from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.case import CaseMoved
 from dealreg_registration.domain.cases import SYSTEM, case_of, close_settled, meet
 from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.entries import AccountMerged
 from dealreg_registration.domain.facts import merge
 from dealreg_registration.domain.filing import NewId, decide_again
 from dealreg_registration.domain.offers import void_offer
