@@ -22,7 +22,6 @@ from dealreg_shared.contracts.conflict import ConflictClaim
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.escalation import EscalationEnded
 from dealreg_shared.db import app_now
-from dealreg_shared.inbox import NotYet
 from dealreg_shared.ladder import Course, Stamp
 from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger
@@ -83,7 +82,7 @@ def conflict_closed(conn: Connection, event: Event[Any], desk: Desk) -> None:
     store.void_timers(conn, data.conflict_id, data.closed_at, f"case {data.state}", now)
     case = next(iter(store.lock_cases(conn, [data.conflict_id])), None)
     if case is None:
-        raise NotYet(f"conflict {data.conflict_id} closes, and its opening has not arrived")
+        raise LookupError(f"conflict {data.conflict_id} closes, but was never opened")
     claims = store.case_claims(conn, [case.conflict_id]).get(case.conflict_id, [])
     names = case_names(conn, case.plan_number, claims)
     drafts: list[Draft] = []

@@ -20,7 +20,6 @@ from dealreg_notifier.tables import Fields
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import app_now
-from dealreg_shared.inbox import NotYet
 from dealreg_shared.ladder import Deadline, Pause, Raise
 
 NO_PERSON = ""
@@ -189,7 +188,7 @@ def _open_case(conn: Connection, event: Event[Any], now: datetime) -> Case:
 def _case(conn: Connection, conflict_id: str) -> Case:
     case = next(iter(store.lock_cases(conn, [conflict_id])), None)
     if case is None:
-        raise NotYet(f"conflict {conflict_id} is acted on, and its opening has not arrived")
+        raise LookupError(f"something happened to conflict {conflict_id}, which was never opened")
     return case
 
 
