@@ -92,6 +92,8 @@ async def test_both_keys_hear_of_it_and_the_old_one_never_again(any_api: Registr
     events = await api.events()
     merged = [event for event in events if event["type"] == "dealreg.account.merged.v1"]
     assert {event["partitionkey"] for event in merged} == {one, two}
+    [last] = [event["keyversion"] for event in merged if event["partitionkey"] == two]
+    assert {event["data"]["merged_version"] for event in merged} == {last}
     for key in (one, two):
         mine = [event for event in events if event["partitionkey"] == key]
         assert [event["keyversion"] for event in mine] == list(range(1, len(mine) + 1))

@@ -5,6 +5,7 @@ ordered as the journal is. No person's data passes here.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from dealreg_registration.case_events import case_acted, case_moved
@@ -132,6 +133,13 @@ def events_for(
         elif isinstance(entry, Decided):
             continue
     return outgoing
+
+
+def with_last_version(outgoing: Outgoing, last: int) -> Outgoing:
+    """``account.merged`` names the version of the merged account's last event; others stay."""
+    if not isinstance(outgoing.data, contract.AccountMerged):
+        return outgoing
+    return replace(outgoing, data=outgoing.data.model_copy(update={"merged_version": last}))
 
 
 def _event_of(move: ClaimMoved) -> str | None:

@@ -28,7 +28,7 @@ from dealreg_registration.domain.identity import Resolution
 from dealreg_registration.domain.merging import Moved
 from dealreg_registration.domain.plan import PlanBook
 from dealreg_registration.domain.settle import next_due, settle
-from dealreg_registration.events import events_for
+from dealreg_registration.events import events_for, with_last_version
 from dealreg_registration.finding import (
     Raced,
     also,
@@ -376,5 +376,10 @@ class _Batch:
             correlation_id=command.correlation_id,
         )
         self.audit += audit_rows(other.account.journal[:-1], SYSTEM, self.context.now)
+        last = other.event_version + len(self.outgoing[other.account.id])
+        for account_id in (survivor.account.id, other.account.id):
+            self.outgoing[account_id] = [
+                with_last_version(it, last) for it in self.outgoing[account_id]
+            ]
         survivor.account.journal[:0] = other.account.journal[:-1]
         other.account.journal.clear()

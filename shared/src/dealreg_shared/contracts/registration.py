@@ -213,3 +213,9 @@ class AccountMerged(EventData):
     account_id: str
     merged_account_id: str
     merged_at: Instant
+    merged_version: Annotated[
+        int | None,
+        Field(
+            description="Version of the last event under the merged account's key: this one's there"
+        ),
+    ] = None
