@@ -27,6 +27,7 @@ from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger
 
 OPEN, CLOSED = "case_open", "case_closed"
+LIVE = frozenset({"protected", "extended", "contested"})
 
 
 def conflict_opened(conn: Connection, event: Event[Any], desk: Desk) -> None:
@@ -88,7 +89,9 @@ def conflict_closed(conn: Connection, event: Event[Any], desk: Desk) -> None:
     drafts: list[Draft] = []
     if case.ruling is None:  # else the parties have the ruling itself
         closing = {"closed_at": format_instant(data.closed_at), "state": data.state}
-        drafts += party_drafts(conn, event, claims, names, CLOSED, closing)
+        # Whose claim had ended before is told no more: it would learn when a rival's did.
+        concerned = [claim for claim in claims if claim["state"] in LIVE]
+        drafts += party_drafts(conn, event, concerned, names, CLOSED, closing)
     level = case.level
     if case.course is not None:
         course = replace(case.course, closed_at=data.closed_at)
