@@ -127,3 +127,36 @@ async def test_what_cannot_be_asked(api: RegistrationApi) -> None:
     for named in (account, "acc_none"):
         refused = await asked(api, "acme", account=named, at=START)
         assert (refused.status_code, refused.json()["type"]) == (403, "/problems/role-not-allowed")
+
+
+async def test_accounts_that_were_merged_are_one_from_when_it_was_known(
+    api: RegistrationApi,
+) -> None:
+    first = await api.filed("acme", account={"domain": "one.com", "name": "One"})
+    api.clock.advance(days=1)
+    second = await api.filed("techstart", account={"domain": "two.com", "name": "Two"})
+    one, two = await account_of(api, first), await account_of(api, second)
+    api.clock.advance(days=1)
+    before = api.clock.now
+    api.clock.advance(days=1)
+    merged = await api.client.post(
+        f"/v1/accounts/{one}/merge",
+        headers=api.headers("vp"),
+        json={"other_account_id": two, "reason": "They are one."},
+    )
+    assert merged.status_code == 200, merged.text
+    api.clock.advance(days=1)
+
+    async def held(account: str, **question: Any) -> tuple[list[str], list[str]]:
+        view = (await asked(api, account=account, **question)).json()
+        holders = [held["partner_id"] for held in view["holders"]]
+        return holders, [held["partner_id"] for held in view["standby"]]
+
+    assert await held(one, at=before, known_at=before) == (["acme"], [])
+    assert await held(two, at=before, known_at=before) == (["techstart"], [])
+    assert await held(two, at=before) == (["acme", "techstart"], []), "both were, as known now"
+    for account in (one, two):
+        assert await held(account, at=api.clock.now) == (["acme"], ["techstart"])
+    view = (await asked(api, account=two, at=before)).json()
+    assert view["accounts"] == sorted([one, two])
+    assert "acme (place 1) and techstart (place 1) were protected" in view["sentence"]

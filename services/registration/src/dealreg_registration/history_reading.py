@@ -17,6 +17,7 @@ from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.history import Held, Step, who_was_protected
 from dealreg_registration.domain.settle import settle
 from dealreg_registration.journal import audit_rows, steps_of
+from dealreg_registration.lineage import one_with, surviving
 from dealreg_registration.programme import Programme
 from dealreg_registration.tables_accounts import account, claim, decision
 from dealreg_registration.tables_programme import audit
@@ -32,21 +33,27 @@ def who_was_protected_view(
     known_at: datetime,
     now: datetime,
 ) -> dict[str, Any] | None:
-    """Who held ``product`` (a line, or a SKU of one) at ``at``; None if there is no such account."""
-    row = conn.execute(select(account).where(account.c.id == account_id)).one_or_none()
-    if row is None:
+    """Who held ``product`` (a line, or a SKU of one) at ``at``; None if there is no such account.
+
+    Accounts that were merged by ``known_at`` are one: the answer names all of them.
+    """
+    survivor_id = surviving(conn, account_id)
+    if survivor_id is None:
         return None
+    origins = one_with(conn, account_id, survivor_id, known_at)
+    row = conn.execute(select(account).where(account.c.id == survivor_id)).one()
     book, standing = programme.current(conn)
     plan = book.at(at)
     line = plan.line_of.get(product, product) if plan is not None else product
-    item = store.read_accounts(conn, [row])[account_id]
+    item = store.read_accounts(conn, [row])[survivor_id]
     settle(item.account, book, standing, now)
     unwritten = audit_rows(item.account.journal, SYSTEM, now)
     claims = {
         found.id: found
         for found in conn.execute(
-            select(claim).where(claim.c.account_id == account_id, claim.c.product_line == line)
+            select(claim).where(claim.c.account_id == survivor_id, claim.c.product_line == line)
         )
+        if (found.numbered_by or survivor_id) in origins
     }
     written = conn.execute(
         select(audit)
@@ -59,6 +66,7 @@ def who_was_protected_view(
     describe = _Describer(conn, claims, unwritten_decisions)
     return {
         "account_id": account_id,
+        "accounts": sorted(origins),
         "product_line": line,
         "at": format_instant(at),
         "known_at": format_instant(known_at),

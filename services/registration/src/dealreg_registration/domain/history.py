@@ -58,7 +58,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """Who was protected on a line, who shared it, and who waited behind it in order of place.
+    """Who was protected on a line, who shared it, and who waited behind it, all in true order.
 
     ``holders`` is one claim or none; more where accounts that are one by now were two then.
     ``corrections`` are the steps that count at the instant but were known only later.
@@ -108,7 +108,13 @@ def who_was_protected(steps: Iterable[Step], at: datetime, known_at: datetime) -
         courses.setdefault(step.claim_id, _Course()).steps.append(step)
         if step.corrects and step.known_from > at:
             corrections.append(step)
-    found = sorted((course.held() for course in courses.values()), key=lambda held: held.step.place)
+    # In order of filing. Where accounts were merged, places of several numberings meet.
+    found = [
+        course.held()
+        for course in sorted(
+            courses.values(), key=lambda it: (it.steps[0].known_from, it.steps[0].place)
+        )
+    ]
     holders = tuple(held for held in found if held.step.holds)
     leads = {held.step.claim_id for held in holders}
     waiting = [held for held in found if held.step.state == "contested"]
