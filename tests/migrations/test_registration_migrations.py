@@ -9,6 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, select
+from sqlalchemy.exc import IntegrityError
 
 from dealreg_registration.case_rows import case_from
 from dealreg_registration.domain.ladder_terms import LadderTerms
@@ -132,3 +133,40 @@ async def test_cases_that_were_open_before_keep_their_deadlines(database: Databa
         lambda conn: conn.exec_driver_sql("SELECT generation, deadlines FROM conflict").one()
     )
     assert tuple(kept) == (1, deadlines)
+
+
+async def test_claims_in_cases_survive_every_later_revision(database: Database) -> None:
+    """SQLite replaces a table to change it; what refers to its rows is not in the way, and holds on."""
+    at = "2026-03-02 09:00:00.000000Z"
+
+    def fill(conn: Connection) -> None:
+        for statement in (
+            "INSERT INTO account (id, name, facts, sources, last_place, event_version, version,"
+            f" created_at) VALUES ('acc_1', 'One', '{{}}', '{{}}', 1, 0, 1, '{at}')",
+            "INSERT INTO registration (id, account_id, partner_id, filed_by, filed_at, account_name,"
+            " amount, currency, amount_base, close_date, deal_type, place_of_use, tags, evidence,"
+            " owner, receipt_number, plan_number, last_activity_at, version) VALUES ('reg_1',"
+            f" 'acc_1', 'a', 'partner', '{at}', 'One', '1', 'USD', '1', '2026-12-31', 'new', '[]',"
+            f" '[]', '[]', '[]', 'r', 1, '{at}', 1)",
+            "INSERT INTO claim (id, registration_id, account_id, partner_id, product_line, place,"
+            " outcome, state, decided_at, plan_number, codes, reasons) VALUES ('clm_1', 'reg_1',"
+            f" 'acc_1', 'a', 'line', 1, 'contested', 'contested', '{at}', 1, '[]', '[]')",
+            "INSERT INTO conflict (id, account_id, kind, state, opened_at, generation, deadlines,"
+            f" plan_number) VALUES ('cnf_1', 'acc_1', 'overlap', 'open', '{at}', 1, '[]', 1)",
+            "INSERT INTO conflict_claim (conflict_id, claim_id, position)"
+            " VALUES ('cnf_1', 'clm_1', 1)",
+        ):
+            conn.exec_driver_sql(statement)
+
+    await migrate(database, PACKAGE, "0004")
+    await database.write(fill)
+    await migrate(database, PACKAGE)
+    await downgrade(database, PACKAGE, "0004")
+    await migrate(database, PACKAGE)
+    party = metadata.tables["conflict_claim"]
+    kept = await database.read(lambda conn: conn.execute(select(party.c.claim_id)).scalars().all())
+    assert kept == ["clm_1"]
+    with pytest.raises(IntegrityError):
+        await database.write(
+            lambda conn: conn.exec_driver_sql("DELETE FROM claim WHERE id = 'clm_1'")
+        )

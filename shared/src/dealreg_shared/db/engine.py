@@ -104,6 +104,24 @@ class Database:
                 return await conn.run_sync(work)
         return await self._in_thread(self._writer, self._write_engine, work)
 
+    async def restructure(self, work: Work[T]) -> T:
+        """Like ``write``, for changes to tables. SQLite replaces a table to change it, so its foreign
+        keys are off meanwhile; ``work`` checks them itself (``PRAGMA foreign_key_check``)."""
+        if self._async is not None:
+            return await self.write(work)
+
+        def without_keys(engine: Engine) -> T:
+            with engine.connect() as conn:
+                cursor = conn.connection.cursor()
+                cursor.execute("PRAGMA foreign_keys=OFF")  # before it begins, else nothing happens
+                try:
+                    with conn.begin():
+                        return work(conn)
+                finally:
+                    cursor.execute("PRAGMA foreign_keys=ON")
+
+        return await self._finish(self._writer, lambda: without_keys(self._write_engine))
+
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` on a consistent view; it must not write."""
         if self._async is not None:
@@ -123,12 +141,15 @@ class Database:
         self._write_engine.dispose()
         self._read_engine.dispose()
 
-    @staticmethod
-    async def _in_thread(pool: ThreadPoolExecutor, engine: Engine, work: Work[T]) -> T:
+    async def _in_thread(self, pool: ThreadPoolExecutor, engine: Engine, work: Work[T]) -> T:
         def run() -> T:
             with engine.begin() as conn:
                 return work(conn)
 
+        return await self._finish(pool, run)
+
+    @staticmethod
+    async def _finish(pool: ThreadPoolExecutor, run: Callable[[], T]) -> T:
         future = asyncio.get_running_loop().run_in_executor(pool, run)
         try:
             return await asyncio.shield(future)

@@ -12,6 +12,7 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
 
 from dealreg_shared.db.engine import Database
@@ -75,9 +76,21 @@ async def _run(database: Database, package: str, run: Callable[[Config], Any]) -
             _take_turns(conn)
             make_clock(conn)
         config.attributes["connection"] = conn
+        before = MigrationContext.configure(conn).get_current_heads()
         run(config)
+        if MigrationContext.configure(conn).get_current_heads() != before:
+            _check_keys(conn)
 
-    await database.write(work)
+    await database.restructure(work)
+
+
+def _check_keys(conn: Connection) -> None:
+    """On SQLite foreign keys are off while tables change; nothing may be left that breaks one."""
+    if conn.dialect.name != "sqlite":
+        return
+    broken = conn.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise RuntimeError(f"a migration left a row of {broken[0]} without its row of {broken[2]}")
 
 
 def make_clock(conn: Connection) -> None:
