@@ -29,6 +29,9 @@ demo: setup ## run the main job: 2,000 registrations on a simulated clock (ARGS=
 test: setup ## run every test; starts its own PostgreSQL and Kafka
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
+alike: setup ## compare 10,000 answers each about what is another's and what does not exist (minutes)
+	DEALREG_TEST_PAIRS=10000 $(BIN)/pytest tests/component/privacy/test_answers_take_alike.py $(ARGS)
+
 check: setup ## format, lint, types, import rules, generated docs up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -43,7 +46,7 @@ format: setup ## format the code, and mend what the linter can mend
 docs: setup ## write the generated docs anew
 	$(BIN)/python docs/generate.py
 
-.PHONY: help setup lock demo test check format docs
+.PHONY: help setup lock demo test alike check format docs
 
 services: setup ## start a PostgreSQL and a Kafka for development; prints the environment to export
 	@$(BIN)/dealreg-devstack up

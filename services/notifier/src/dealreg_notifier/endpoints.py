@@ -87,13 +87,12 @@ def create(conn: Connection, new: New, now: datetime) -> tuple[str, str | None]:
     return endpoint_id, _put_secret(conn, endpoint_id, now) if new.kind == WEBHOOK else None
 
 
-def one(conn: Connection, endpoint_id: str) -> RowMapping:
-    """Raises ``NoSuchEndpoint``."""
-    row = (
-        conn.execute(select(endpoint).where(endpoint.c.endpoint_id == endpoint_id))
-        .mappings()
-        .first()
-    )
+def one(conn: Connection, endpoint_id: str, owners: Collection[str] | None = None) -> RowMapping:
+    """An endpoint of these owners, or of anybody's. Raises ``NoSuchEndpoint``."""
+    query = select(endpoint).where(endpoint.c.endpoint_id == endpoint_id)
+    if owners is not None:
+        query = query.where(endpoint.c.owner.in_(owners))
+    row = conn.execute(query).mappings().first()
     if row is None:
         raise NoSuchEndpoint("there is no such endpoint, or none that you may see")
     return row

@@ -187,6 +187,11 @@ def case_acts_router(
     ) -> Response:
         """For a partner that was asked; staff read it in the case's history."""
         actor = actor_of(principal)
+        partner_id = principal.partner_id or ""
+        if not await database.read(
+            lambda conn: case_reading.is_party(conn, conflict_id, partner_id)
+        ):
+            raise not_found()
         return await carry_out(
             request,
             principal,
