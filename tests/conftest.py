@@ -11,7 +11,7 @@ from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import make_clock
 
-pytest_plugins = ["tests.devstack_fixtures"]
+pytest_plugins = ["tests.chromium_fixtures", "tests.devstack_fixtures"]
 
 # No test asserts speed: a busy machine is no fault.
 settings.register_profile("dealreg", deadline=None)

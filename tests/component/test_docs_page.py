@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import json
-import os
-import shutil
 import threading
 from collections.abc import AsyncIterator
 
@@ -12,7 +10,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.async_api import Page, Request, async_playwright
+from playwright.async_api import Browser, Page, Request
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -52,20 +50,11 @@ async def address() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page in Chromium: `DEALREG_TEST_CHROMIUM`, else the one on the path."""
-    executable = os.environ.get("DEALREG_TEST_CHROMIUM") or shutil.which("chromium")
-    if executable is None:
-        message = "no Chromium: install it or name it in DEALREG_TEST_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield await browser.new_page()
-        await browser.close()
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page in Chromium."""
+    page = await browser.new_page()
+    yield page
+    await page.close()
 
 
 @pytest.mark.browser

@@ -1,15 +1,12 @@
 """Mails in a real browser: nothing in them is active, every link works without scripts, and unbreakable
 names stay inside a small phone's width."""
 
-import os
-import shutil
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Route, async_playwright
+from playwright.async_api import Browser, Route
 
 from dealreg_notifier.domain.offers import Offer
 from dealreg_notifier.linking import Button
@@ -30,23 +27,6 @@ BUTTONS = tuple(
         )
     )
 )
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium: `DEALREG_TEST_CHROMIUM`, else the one on the path."""
-    executable = os.environ.get("DEALREG_TEST_CHROMIUM") or shutil.which("chromium")
-    if executable is None:
-        message = "no Chromium: install it or name it in DEALREG_TEST_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        await started.close()
 
 
 def long_words(value: Any) -> Any:

@@ -1,13 +1,10 @@
 """Every mail in a real browser at the widths of real clients: nothing is cut off, nothing is loaded."""
 
-import os
-import shutil
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Request, async_playwright
+from playwright.async_api import Browser, Request
 
 from dealreg_notifier.domain.offers import Offer
 from dealreg_notifier.linking import Button
@@ -36,23 +33,6 @@ BUTTONS = tuple(
         Offer("review", "uphold_first"),
     )
 )
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium: `DEALREG_TEST_CHROMIUM`, else the one on the path."""
-    executable = os.environ.get("DEALREG_TEST_CHROMIUM") or shutil.which("chromium")
-    if executable is None:
-        message = "no Chromium: install it or name it in DEALREG_TEST_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    async with async_playwright() as playwright:
-        made = await playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield made
-        await made.close()
 
 
 def long_ids(value: Any) -> Any:

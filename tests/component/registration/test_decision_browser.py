@@ -1,15 +1,13 @@
 """From the mail to the ruling in a real browser, on a phone's screen, without scripts."""
 
 import asyncio
-import os
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.async_api import Page, Request, ViewportSize, async_playwright
+from playwright.async_api import Browser, Page, Request, ViewportSize
 
 from tests.factories.decision_world import DecisionWorld, decision_world, tokens_in
 
@@ -42,20 +40,11 @@ async def world(tmp_path: Path, listener: socket.socket) -> AsyncIterator[Decisi
 
 
 @pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page in Chromium with scripts off: `DEALREG_TEST_CHROMIUM`, else the one on the path."""
-    executable = os.environ.get("DEALREG_TEST_CHROMIUM") or shutil.which("chromium")
-    if executable is None:
-        message = "no Chromium: install it or name it in DEALREG_TEST_CHROMIUM"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield await browser.new_page(java_script_enabled=False, viewport=PHONE)
-        await browser.close()
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page with scripts off."""
+    page = await browser.new_page(java_script_enabled=False, viewport=PHONE)
+    yield page
+    await page.close()
 
 
 @pytest.mark.browser

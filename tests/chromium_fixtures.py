@@ -1,0 +1,25 @@
+"""A real Chromium, for the pages and mails that people look at."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """`DEALREG_TEST_CHROMIUM`, else the one on the path. In CI a missing one is a failure."""
+    executable = os.environ.get("DEALREG_TEST_CHROMIUM") or shutil.which("chromium")
+    if executable is None:
+        message = "no Chromium: install it or name it in DEALREG_TEST_CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        await started.close()
