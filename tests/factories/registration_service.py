@@ -61,6 +61,7 @@ PLAN: dict[str, Any] = {
         {"id": "manager", "roles": ["partner_manager"]},
         {"id": "vp", "roles": ["vp"]},
         {"id": "ceo", "roles": ["ceo"]},
+        {"id": "reviewer", "roles": ["reviewer"]},
     ],
 }
 
@@ -167,7 +168,7 @@ def seed(
     callers: dict[str, tuple[Role, str | None]] = {
         partner["id"]: ("partner", partner["id"]) for partner in plan["partners"]
     }
-    staff: list[Role] = ["partner_manager", "vp", "ceo", "admin", "auditor"]
+    staff: list[Role] = ["partner_manager", "vp", "ceo", "reviewer", "admin", "auditor"]
     callers |= {role: (role, None) for role in staff}
     persons = {
         person["id"]: next(role for role in staff if role in person["roles"])

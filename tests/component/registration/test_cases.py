@@ -391,6 +391,28 @@ async def test_an_appeal_goes_one_level_up_and_not_to_who_ruled(any_api: Registr
     assert await states(any_api, first, second) == ["revoked", "protected"]
 
 
+async def test_the_ceos_ruling_is_appealed_to_the_reviewer_who_reads_it_and_rules(
+    any_api: RegistrationApi,
+) -> None:
+    first, second = await any_api.filed("acme"), await any_api.filed("techstart")
+    await act(any_api, "ceo", await conflict(any_api), "decide", **UPHOLD)
+    path = f"/v1/registrations/{second['id']}/appeal"
+    body = {"text": "We met the buyer in May.", "evidence": ["minutes"]}
+    appealed = await any_api.client.post(path, headers=any_api.headers("techstart"), json=body)
+    assert appealed.status_code == 201, appealed.text
+    case = await conflict(any_api, "reviewer")
+    assert (case["kind"], case["responsible"]["person_id"]) == ("appeal", "reviewer")
+    award = {"ruling": "award", "claim": second["claims"][0]["id"], "reason": "New facts."}
+    assert problem(await act(any_api, "ceo", case, "decide", **award)) == (403, "not-responsible")
+    assert (await act(any_api, "reviewer", case, "decide", **award)).status_code == 200
+    assert await states(any_api, first, second) == ["revoked", "protected"]
+    path = f"/v1/registrations/{first['id']}/revoke"
+    revoked = await any_api.client.post(
+        path, headers=any_api.headers("reviewer"), json={"reason": "x"}
+    )
+    assert problem(revoked) == (403, "role-not-allowed")  # a reviewer works on cases alone
+
+
 async def test_direct_engagement_is_opened_once_and_released(any_api: RegistrationApi) -> None:
     first, second = await any_api.filed("acme"), await any_api.filed("techstart")
     body = {"kind": "direct_engagement", "registration_id": first["id"], "reason": "In the CRM."}

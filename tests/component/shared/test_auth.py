@@ -267,4 +267,6 @@ async def test_the_description_names_the_key(house: House) -> None:
 
 
 def test_everybody_but_partners_is_staff() -> None:
-    assert frozenset({"partner_manager", "vp", "ceo", "admin", "auditor"}) == STAFF_ROLES
+    assert (
+        frozenset({"partner_manager", "vp", "ceo", "reviewer", "admin", "auditor"}) == STAFF_ROLES
+    )

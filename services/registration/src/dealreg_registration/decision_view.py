@@ -69,9 +69,6 @@ class Confirmation:
 
 RANKS = ("ceo", "vp", "partner_manager", "reviewer")
 
-ACTS_AS = {"reviewer": "ceo"}
-"""A key has no role of a reviewer: its level is above the CEO's, and so is its holder."""
-
 LEVEL_FOR: dict[str, Callable[[Case, Acting, datetime], int]] = {
     "take": acting_level,
     "review": reviewing_level,
@@ -137,8 +134,8 @@ def settled(conn: Connection, case: Case) -> Told:
 def actor_of(
     conn: Connection, person_id: str, case: Case, stands_for: Collection[str]
 ) -> Actor | None:
-    """The person as somebody who commands: with the highest of its roles on the ladder, as it is now; a
-    reviewer, and whoever stands in, may have none and acts with that of the level.
+    """The person as somebody who commands: with the highest of its roles on the ladder, as it is now.
+    Who stands in may have none, and acts with that of the level.
 
     None for a person who is unknown, erased, or has no role in the programme any more.
     """
@@ -152,7 +149,7 @@ def actor_of(
     role = next((name for name in RANKS if name in held), None)
     if role is None:
         return None
-    return Actor(f"person:{person_id}", "staff", role=ACTS_AS.get(role, role), person_id=person_id)
+    return Actor(f"person:{person_id}", "staff", role=role, person_id=person_id)
 
 
 def _confirmation(

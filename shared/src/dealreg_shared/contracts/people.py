@@ -8,7 +8,7 @@ from typing import Literal
 
 from dealreg_shared.contracts.base import Contract, EventData, Instant
 
-Role = Literal["partner", "partner_manager", "vp", "ceo", "admin", "auditor"]
+Role = Literal["partner", "partner_manager", "vp", "ceo", "reviewer", "admin", "auditor"]
 
 
 class Delegation(Contract):

@@ -31,7 +31,7 @@ from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.contracts.people import Role
 from dealreg_shared.db import Database
 
-READERS: tuple[Role, ...] = ("partner_manager", "vp", "ceo", "admin", "auditor")
+READERS: tuple[Role, ...] = ("partner_manager", "vp", "ceo", "reviewer", "admin", "auditor")
 
 
 def router(database: Database, authenticator: Authenticator, shelf: PlanShelf) -> APIRouter:

@@ -19,7 +19,7 @@ Open = Annotated[bool | None, Query(description="true: open cases only; false: c
 
 def router(database: Database, authenticator: Authenticator) -> APIRouter:
     routes = APIRouter(prefix="/v1/escalations", tags=["escalations"])
-    staff = authenticator.require("partner_manager", "vp", "ceo", "admin", "auditor")
+    staff = authenticator.require("partner_manager", "vp", "ceo", "reviewer", "admin", "auditor")
     Staff = Annotated[Principal, Depends(staff)]
 
     @routes.get("", summary="Cases on the ladder, in order of opening")

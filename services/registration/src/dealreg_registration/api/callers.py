@@ -13,7 +13,9 @@ from dealreg_shared.web.problems import Problem
 
 FILERS: tuple[Role, ...] = ("partner", "partner_manager", "vp", "ceo", "admin")
 DECIDERS: tuple[Role, ...] = ("partner_manager", "vp", "ceo", "admin")
-STAFF: tuple[Role, ...] = (*DECIDERS, "auditor")
+CASE_WORKERS: tuple[Role, ...] = (*DECIDERS, "reviewer")
+"""The reviewer of the CEO's rulings works on cases and reads; everything else is not a reviewer's."""
+STAFF: tuple[Role, ...] = (*CASE_WORKERS, "auditor")
 READERS: tuple[Role, ...] = ("partner", *STAFF)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from dealreg_registration import case_reading, naming, reading
-from dealreg_registration.api.callers import DECIDERS, actor_of, idempotency_of
+from dealreg_registration.api.callers import CASE_WORKERS, DECIDERS, actor_of, idempotency_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas_cases import (
     AppealBody,
@@ -48,7 +48,8 @@ def case_acts_router(
     """Routes that change cases. All but comments and answers need ``If-Match``."""
     router = APIRouter(prefix="/v1", tags=["conflicts"])
     programme = writer.programme
-    Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
+    Opener = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
+    Decider = Annotated[Principal, Depends(authenticator.require(*CASE_WORKERS))]
     Admin = Annotated[Principal, Depends(authenticator.require("admin"))]
     Partner = Annotated[Principal, Depends(authenticator.require("partner"))]
 
@@ -73,7 +74,7 @@ def case_acts_router(
         "/conflicts", summary="Open a case: direct sales are there already", status_code=201
     )
     async def open_case(
-        request: Request, body: JsonBody[OpenCaseBody], principal: Decider
+        request: Request, body: JsonBody[OpenCaseBody], principal: Opener
     ) -> Response:
         actor = actor_of(principal)
         return await carry_out(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from sqlalchemy import Row, select
 
-from dealreg_registration.api.callers import DECIDERS, STAFF, actor_of
+from dealreg_registration.api.callers import CASE_WORKERS, STAFF, actor_of
 from dealreg_registration.api.programme_parts import ProgrammeParts
 from dealreg_registration.api.schemas_cases import DelegationBody
 from dealreg_registration.handlers.delegate import Period, delegate, end_delegation
@@ -23,7 +23,7 @@ def delegations_router(parts: ProgrammeParts) -> APIRouter:
     """Routes under ``/v1/people/{person_id}/delegations``."""
     router = APIRouter(prefix="/v1/people/{person_id}/delegations", tags=["people"])
     Staff = Annotated[Principal, Depends(parts.authenticator.require(*STAFF))]
-    Decider = Annotated[Principal, Depends(parts.authenticator.require(*DECIDERS))]
+    Decider = Annotated[Principal, Depends(parts.authenticator.require(*CASE_WORKERS))]
 
     @router.post("", summary="Let somebody act for a person", status_code=201)
     async def make(

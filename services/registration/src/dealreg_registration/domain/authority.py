@@ -20,7 +20,7 @@ from dealreg_registration.domain.errors import (
 )
 from dealreg_shared.ladder import Deadline, level_at, passed_up, taken_above
 
-LADDER_ROLES = frozenset({"partner_manager", "vp", "ceo"})
+LADDER_ROLES = frozenset({"partner_manager", "vp", "ceo", "reviewer"})
 
 
 @dataclass(frozen=True, slots=True)

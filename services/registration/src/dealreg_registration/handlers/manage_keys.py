@@ -18,7 +18,7 @@ from dealreg_shared.contracts.people import AccessKeyUpdated, Role
 from dealreg_shared.db import app_now
 from dealreg_shared.outbox import Outbox, Outgoing
 
-IN_PERSON: frozenset[Role] = frozenset({"partner_manager", "vp", "ceo"})
+IN_PERSON: frozenset[Role] = frozenset({"partner_manager", "vp", "ceo", "reviewer"})
 """Roles that act in a person's name: a ruling needs to say whose it is."""
 
 DEFAULT_LIFE = timedelta(days=365)
