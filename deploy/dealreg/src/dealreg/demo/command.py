@@ -63,7 +63,9 @@ def demo(
     kept = data or Path(tempfile.mkdtemp(prefix="dealreg-demo-"))
     try:
         try:
-            outcome = asyncio.run(replay(folder, kept, with_parity=with_parity, console=console))
+            outcome = asyncio.run(
+                replay(folder, kept, with_parity=with_parity, console=console, port=port)
+            )
         except documents.Unreadable as error:
             refuse(str(error), MISUSED)
         if not exit_:

@@ -14,8 +14,11 @@ from dealreg import documents
 from dealreg.demo import parity, stream, summary
 from dealreg.demo.clock import SimulatedClock
 from dealreg.demo.mailbox import Mailbox, mail_server
+from dealreg.demo.people import People
+from dealreg.demo.settling import Settling
 from dealreg.demo.simulation import Simulation, simulated
 from dealreg.demo.stories import Stories
+from dealreg.demo.telling import Teller
 from dealreg.settings import all_settings
 
 START = datetime(2024, 12, 30, 9, 0, tzinfo=UTC)
@@ -37,19 +40,28 @@ class Outcome:
     comparison: parity.Comparison | None
 
 
-async def replay(folder: Path, data: Path, *, with_parity: bool, console: Console) -> Outcome:
-    """The whole demo up to its summary, with the services' files in ``data``."""
+async def replay(
+    folder: Path, data: Path, *, with_parity: bool, console: Console, port: int = 8000
+) -> Outcome:
+    """The whole demo up to its summary, with the services' files in ``data``. ``port`` is where the
+    links in mails lead to.
+
+    In parity nobody settles anything: the truth file knows of no rulings.
+    """
     plan_file = folder / PLANS[with_parity]
     plan = documents.read_plan(plan_file)
     events = stream.read(folder)
     clock = SimulatedClock(START)
     async with mail_server(clock) as mailbox:
-        settings = all_settings(**embedded(data), **mail(mailbox))
+        settings = all_settings(**embedded(data), **mail(mailbox, port))
         async with simulated(settings, clock) as sim:
-            await sim.publish(plan_file.read_bytes(), plan.policy.ladder)
+            await sim.publish(plan_file.read_bytes())
             if not with_parity:
                 names = {partner.id: partner.name for partner in plan.partners}
-                await Stories(sim, mailbox, names, console).tell()
+                teller = Teller(sim, mailbox, names, console)
+                await Stories(teller).tell()
+                await Settling(teller).tell()
+                sim.hear(People(sim).hear)
             answers = await _stream(sim, events, console)
             await sim.settle()
             outcomes = {id_: a["claims"][0]["outcome"] for id_, a in answers.items()}
@@ -57,9 +69,7 @@ async def replay(folder: Path, data: Path, *, with_parity: bool, console: Consol
             if with_parity:
                 comparison = parity.compare(folder, await _verdicts(sim, answers))
             # Where every partner covers everything, scores say nothing and fill pages.
-            await summary.show(
-                sim, Counter(outcomes.values()), console, with_coverage=not with_parity
-            )
+            await summary.show(sim, Counter(outcomes.values()), console, ruled=not with_parity)
             console.print(f"{len(mailbox.mails):,} mails were sent.")
             if comparison is not None:
                 summary.show_parity(comparison, console)
@@ -130,7 +140,7 @@ def embedded(data: Path) -> dict[str, Any]:
     }
 
 
-def mail(mailbox: Mailbox) -> dict[str, Any]:
+def mail(mailbox: Mailbox, port: int) -> dict[str, Any]:
     return {
         "notifier_smtp_host": "127.0.0.1",
         "notifier_smtp_port": mailbox.port,
@@ -138,4 +148,5 @@ def mail(mailbox: Mailbox) -> dict[str, Any]:
         "notifier_smtp_tls": "none",
         "notifier_smtp_user": None,
         "notifier_smtp_password": None,
+        "notifier_public_url": f"http://127.0.0.1:{port}",
     }

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dealreg.demo import ladder
 from dealreg.demo.parity import Comparison
 from dealreg.demo.simulation import Simulation
 
@@ -15,17 +16,21 @@ GAPS_SHOWN = 12
 
 
 async def show(
-    sim: Simulation, outcomes: Counter[str], console: Console, *, with_coverage: bool = True
+    sim: Simulation, outcomes: Counter[str], console: Console, *, ruled: bool = True
 ) -> None:
-    """Outcomes, cases per quarter, escalations per level; matrix, gaps, what to do first."""
+    """Outcomes, cases per quarter, escalations per level; who settled them; matrix, gaps, what to do
+    first. Without ``ruled`` the last ones are left out: nobody settled anything, and where every partner
+    covers everything, scores say nothing and fill pages."""
     console.print()
     console.rule("[bold]Summary[/bold]", align="left")
     _outcomes(outcomes, console)
     conflicts = await sim.items("/v1/conflicts")
     escalations = await sim.items("/v1/escalations")
     _cases(conflicts, escalations, console)
-    if not with_coverage:
+    if not ruled:
+        console.print("Nobody settles a case here, so nearly all of them climb to the CEO.")
         return
+    await ladder.show(sim, conflicts, escalations, console)
     _matrix(await sim.call("GET", "/v1/coverage/matrix"), console)
     _gaps(await sim.call("GET", "/v1/coverage/gaps"), console)
     _actions(await sim.call("GET", "/v1/coverage/summary"), console)
@@ -52,7 +57,6 @@ def _cases(
     console: Console,
 ) -> None:
     """A case reaches level 2 when level 1 missed its deadline, and level 3 likewise."""
-    # Deals are won and lost in the stream, but nobody there settles a case.
     opened = Counter((_quarter(c["opened_at"]), c["kind"]) for c in conflicts)
     reached: Counter[tuple[str, int]] = Counter()
     for case in escalations:
@@ -80,7 +84,6 @@ def _cases(
         *(str(sum(n for (_, of), n in reached.items() if of == level)) for level in (1, 2, 3)),
     )
     console.print(table)
-    console.print("Nobody settles a case in this stream, so nearly all of them climb to the CEO.")
 
 
 def _matrix(matrix: Mapping[str, Any], console: Console) -> None:
