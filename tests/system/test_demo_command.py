@@ -65,14 +65,14 @@ def test_it_stays_on_the_port_with_the_clock_standing_still(tmp_path: Path) -> N
             assert key, said
             assert stands, said
             lines = said.splitlines()
-            [settled] = [n for n, line in enumerate(lines) if "Already settled" in line]
+            settled = next(n for n, line in enumerate(lines) if "Already settled" in line)
             told = lines[settled - 1].partition(" mail to ")[2].split(", ")
             assert len(told) == len(set(told)) == 3  # one notice each, shown once
             with httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {key[1]}"}
             ) as client:
                 items = client.get("/v1/registrations").raise_for_status().json()["items"]
-                assert len(items) == 13  # the stream's and those of the three stories
+                assert len(items) == 18  # the stream's, those of the stories, and one of a referral
                 as_of = client.get("/v1/coverage/summary").raise_for_status().json()["as_of"]
                 assert as_of.startswith(f"{stands[1]}T{stands[2]}")
             process.send_signal(signal.SIGINT)

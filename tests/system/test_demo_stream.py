@@ -1,5 +1,6 @@
 """A piece of the demo's stream through the real services: the verdicts are those of the pure core."""
 
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -20,6 +21,12 @@ def quiet() -> None:
     configure_logging(load(RegistrationSettings, log_level="error"))
 
 
+def in_territory_or_not(verdicts: Mapping[str, str]) -> dict[str, str]:
+    """What rulings on earlier cases cannot change: only among these three may a verdict differ."""
+    inside = ("protected", "contested", "duplicate")
+    return {id_: "in" if said in inside else said for id_, said in verdicts.items()}
+
+
 async def test_territorial(tmp_path: Path) -> None:
     folder = first(COUNT, tmp_path / "stream")
     console = Console(file=StringIO(), width=140)
@@ -28,7 +35,7 @@ async def test_territorial(tmp_path: Path) -> None:
         event_id: tried.decision.lines[0].outcome
         for event_id, tried in decide_in_memory(folder, "plan-territorial.yaml").items()
     }
-    assert outcome.verdicts == expected
+    assert in_territory_or_not(outcome.verdicts) == in_territory_or_not(expected)
     assert isinstance(console.file, StringIO)
     said = console.file.getvalue()
     for words in (
@@ -42,7 +49,17 @@ async def test_territorial(tmp_path: Path) -> None:
         "after 4 h: level 2, the VP",
         "after 24 h: level 3, the CEO",
         "mail to ceo@vendor.example",
-        "the case is withdrawn",
+        "the referral is accepted",
+        "rules that both sell together: the case is decided",
+        "Uphold the first: Clearpath Technologies",
+        "The manager opens the link and confirms: the case is decided.",
+        "on level 1: uphold the first claim",
+        "Deadline missed: conflict on Harbor Point Media LLC",
+        "awards the line to the second: the case is decided.",
+        "appeals, with evidence that was not filed before",
+        "The CEO grants the appeal: the case is decided.",
+        "How the conflicts were settled",
+        "7 cases opened, 1 of them appeals. Deadlines missed: 2 by a manager (4 h), 1 by the VP",
         f"Outcomes of {COUNT} registrations",
         "Cases opened per quarter",
         "Coverage in per cent",
@@ -66,3 +83,7 @@ async def test_parity(tmp_path: Path) -> None:
     assert {"R00047", "R00098"} == set(differing)
     assert all((id_, ours) in expected for id_, ours in differing.items())
     assert all(d.causes for d in outcome.comparison.differences)
+    assert isinstance(console.file, StringIO)
+    said = console.file.getvalue()
+    assert "Nobody settles a case here" in said
+    assert "How the conflicts were settled" not in said

@@ -15,10 +15,23 @@ LEVELS = {1: "1 partner manager", 2: "2 VP", 3: "3 CEO", 4: "4 reviewer"}
 BY_ITSELF, STILL_OPEN = "by itself", "still open"
 
 
-async def show(
-    sim: Simulation,
+async def levels_that_ruled(
+    sim: Simulation, conflicts: Sequence[Mapping[str, Any]]
+) -> dict[str, int]:
+    """Case id -> the level that ruled on it, from the case's history."""
+    levels = {}
+    for case in conflicts:
+        if case["state"] == "decided":
+            whole = await sim.call("GET", f"/v1/conflicts/{case['id']}")
+            [ruled] = [e for e in whole["history"] if e["action"] == "conflict.decided"]
+            levels[case["id"]] = ruled["detail"]["level"]
+    return levels
+
+
+def show(
     conflicts: Sequence[Mapping[str, Any]],
     escalations: Sequence[Mapping[str, Any]],
+    ruled_on: Mapping[str, int],
     console: Console,
 ) -> None:
     """All cases by who settled them, the time it took, deadlines missed and appeals."""
@@ -28,7 +41,8 @@ async def show(
         if case["closed_at"] is None:
             open_ += 1
             continue
-        took[await _settled_by(sim, case)].append(_at(case["closed_at"]) - _at(case["opened_at"]))
+        name = LEVELS[ruled_on[case["id"]]] if case["id"] in ruled_on else BY_ITSELF
+        took[name].append(_at(case["closed_at"]) - _at(case["opened_at"]))
     table = Table(title="How the conflicts were settled", title_justify="left")
     for name in ("by", "cases", "median", "worst"):
         table.add_column(name, justify="left" if name == "by" else "right")
@@ -48,14 +62,6 @@ async def show(
         f"{len(conflicts)} cases opened, {appeals} of them appeals. Deadlines missed: "
         f"{missed.count(1)} by a manager (4 h), {missed.count(2)} by the VP (24 h)."
     )
-
-
-async def _settled_by(sim: Simulation, case: Mapping[str, Any]) -> str:
-    if case["state"] != "decided":
-        return BY_ITSELF
-    whole = await sim.call("GET", f"/v1/conflicts/{case['id']}")
-    [ruled] = [e for e in whole["history"] if e["action"] == "conflict.decided"]
-    return LEVELS[ruled["detail"]["level"]]
 
 
 def _at(text: str) -> datetime:

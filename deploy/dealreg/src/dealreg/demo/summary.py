@@ -26,11 +26,12 @@ async def show(
     _outcomes(outcomes, console)
     conflicts = await sim.items("/v1/conflicts")
     escalations = await sim.items("/v1/escalations")
-    _cases(conflicts, escalations, console)
+    ruled_on = await ladder.levels_that_ruled(sim, conflicts)
+    _cases(conflicts, escalations, ruled_on, console)
     if not ruled:
         console.print("Nobody settles a case here, so nearly all of them climb to the CEO.")
         return
-    await ladder.show(sim, conflicts, escalations, console)
+    ladder.show(conflicts, escalations, ruled_on, console)
     _matrix(await sim.call("GET", "/v1/coverage/matrix"), console)
     _gaps(await sim.call("GET", "/v1/coverage/gaps"), console)
     _actions(await sim.call("GET", "/v1/coverage/summary"), console)
@@ -54,13 +55,19 @@ def _quarter(instant: str) -> str:
 def _cases(
     conflicts: Sequence[Mapping[str, Any]],
     escalations: Sequence[Mapping[str, Any]],
+    ruled_on: Mapping[str, int],
     console: Console,
 ) -> None:
-    """A case reaches level 2 when level 1 missed its deadline, and level 3 likewise."""
+    """A case reaches the level above one that missed its deadline, and the one that ruled on it. An
+    appeal starts above the ruling."""
     opened = Counter((_quarter(c["opened_at"]), c["kind"]) for c in conflicts)
     reached: Counter[tuple[str, int]] = Counter()
     for case in escalations:
-        for level in range(1, len(case["breached_levels"]) + 2):
+        first = case["levels"][0]["level"]
+        highest = max(
+            first + len(case["breached_levels"]), ruled_on.get(case["conflict_id"], first)
+        )
+        for level in range(first, highest + 1):
             reached[_quarter(case["opened_at"]), level] += 1
     kinds = sorted({kind for _, kind in opened})
     table = Table(
