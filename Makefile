@@ -46,7 +46,10 @@ format: setup ## format the code, and mend what the linter can mend
 docs: setup ## write the generated docs anew
 	$(BIN)/python docs/generate.py
 
-.PHONY: help setup lock demo test alike check format docs
+pictures: setup ## make the pictures in docs/pictures anew (needs Chromium)
+	$(BIN)/python docs/pictures.py
+
+.PHONY: help setup lock demo test alike check format docs pictures
 
 services: setup ## start a PostgreSQL and a Kafka for development; prints the environment to export
 	@$(BIN)/dealreg-devstack up

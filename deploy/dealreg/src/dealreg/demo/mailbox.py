@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
@@ -19,6 +20,7 @@ class Mail:
     to: str
     subject: str
     text: str
+    html: str
 
 
 class Mailbox:
@@ -32,16 +34,21 @@ class Mailbox:
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
         """Called by the server for each message."""
         message = message_from_bytes(bytes(envelope.content), policy=policy.default)
-        body = message.get_body(("plain",))
         self.mails.append(
             Mail(
                 self._now(),
                 ", ".join(envelope.rcpt_tos),
                 str(message["subject"]).strip(),
-                "" if body is None else str(body.get_content()).replace("\r\n", "\n").strip(),
+                _part(message, "plain"),
+                _part(message, "html"),
             )
         )
         return "250 kept"
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    return "" if body is None else str(body.get_content()).replace("\r\n", "\n").strip()
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ in its time; 15 % by the second after the first missed its deadline, 5 % by it a
 case up; 5 % by the last, after the second missed its own; 5 % by nobody. Of rulings on an overlap 80 %
 uphold the first and the rest award the line to the next; of rulings on an appeal 70 % leave what was
 ruled. Two accounts that may be one are left two, so that what the stream files later is decided as it
-would be without people. One in eight who lose appeals a day later. All act over HTTP, by their keys.
+would be without people. One in eight who lose by a manager or the VP appeals a
+day later. All act over HTTP, by their keys.
 """
 
 import hashlib
@@ -21,6 +22,9 @@ from dealreg_shared.contracts.conflict import ConflictOpened, Deadline
 
 LAST_LEVEL_TAKES = timedelta(hours=24)
 """The last level has no deadline; the simulated one needs so long at most."""
+
+HIGHEST_APPEALED = 2
+"""Nobody appeals a ruling of the last level: the reviewer does not act in this programme."""
 
 UNDECIDED_LEFT = {"possible_duplicate": "not_same_account"}
 """Ruling by kind of case where there is nothing to choose."""
@@ -106,7 +110,8 @@ class People:
             seen["version"],
             ruling(case, seen),
         )
-        if decided and case.kind == "overlap" and draw(case, "appeal") < 0.125:
+        appeals = deadline.level <= HIGHEST_APPEALED and draw(case, "appeal") < 0.125
+        if decided and case.kind == "overlap" and appeals:
             self._sim.at(self._sim.clock() + timedelta(days=1), lambda: self._appeal(case))
 
     async def _appeal(self, case: ConflictOpened) -> None:

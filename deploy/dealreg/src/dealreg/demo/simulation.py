@@ -33,8 +33,7 @@ CALLS_PER_MINUTE = 60_000
 """The demo packs two years into a minute; rate limits count in real time."""
 
 
-KEY_ROLES = {"partner_manager": "partner_manager", "vp": "vp", "ceo": "ceo", "reviewer": "ceo"}
-"""Role in the plan -> role of the key. What a person may decide goes by the person, not by the role."""
+LADDER_ROLES = frozenset({"partner_manager", "vp", "ceo"})
 
 ABOUT_CASES = b'"type":"dealreg.conflict.'
 
@@ -174,7 +173,7 @@ class Simulation:
             )
             self.partner_keys[partner["id"]] = made["key"]
         for person in whole["document"]["people"]:
-            for role in (KEY_ROLES[it] for it in person["roles"] if it in KEY_ROLES):
+            for role in LADDER_ROLES.intersection(person["roles"]):
                 made = await self.call(
                     "POST",
                     "/v1/keys",
