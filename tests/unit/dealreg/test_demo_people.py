@@ -172,3 +172,15 @@ def test_a_new_stamp_voids_the_old_one_and_a_closing_all() -> None:
     )
     stops.note(told(closed, now))
     assert stops.next() is None
+
+
+def test_an_appeal_is_left_or_awarded_to_the_claim_that_appeals() -> None:
+    first, second = CLAIMS
+    lost = (first, second.model_copy(update={"state": "closed"}))
+    rulings = [
+        ruling(case(n, "appeal").model_copy(update={"claims": lost}), {"claims": []})
+        for n in range(200)
+    ]
+    awarded = [r["claim"] for r in rulings if r["ruling"] == "award"]
+    assert set(awarded) == {"clm_2"}
+    assert {r["ruling"] for r in rulings} == {"award", "uphold_first"}

@@ -26,6 +26,9 @@ LAST_LEVEL_TAKES = timedelta(hours=24)
 HIGHEST_APPEALED = 2
 """Nobody appeals a ruling of the last level: the reviewer does not act in this programme."""
 
+LOST = frozenset({"closed", "revoked"})
+"""What a claim is that a ruling ended."""
+
 UNDECIDED_LEFT = {"possible_duplicate": "not_same_account"}
 """Ruling by kind of case where there is nothing to choose."""
 
@@ -116,7 +119,7 @@ class People:
 
     async def _appeal(self, case: ConflictOpened) -> None:
         after = await self._sim.call("GET", f"/v1/conflicts/{case.conflict_id}")
-        lost = next((c for c in after["claims"] if c["state"] in ("closed", "revoked")), None)
+        lost = next((c for c in after["claims"] if c["state"] in LOST), None)
         if lost is None:
             return
         body = {
@@ -166,8 +169,12 @@ def ruling(case: ConflictOpened, seen: Mapping[str, Any]) -> dict[str, Any]:
     if (only := UNDECIDED_LEFT.get(case.kind)) is not None:
         return {"ruling": only, "reason": "Two customers by all that is known."}
     if case.kind == "appeal" and draw(case, "what") >= 0.70:
-        claim = case.claims[0].claim_id
-        return {"ruling": "award", "claim": claim, "reason": "The new evidence counts."}
+        appealed = next(claim for claim in case.claims if claim.state in LOST)
+        return {
+            "ruling": "award",
+            "claim": appealed.claim_id,
+            "reason": "The new evidence counts.",
+        }
     waiting = [claim for claim in seen["claims"] if claim["state"] == "contested"]
     if case.kind == "overlap" and draw(case, "what") >= 0.80 and waiting:
         return {
