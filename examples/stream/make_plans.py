@@ -250,7 +250,8 @@ def plan(*, parity: bool) -> dict[str, Any]:
         "assignments": assigned,
         **invented_targets(partners),
         "people": invented_people(partners),
-        "policy": {"standby": "off"} if parity else {},
+        # Nobody in the stream answers a referral; who made one does not get into territory by that.
+        "policy": {"standby": "off"} if parity else {"referral_exhausted": "open"},
     }
 
 
