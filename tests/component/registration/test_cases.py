@@ -406,6 +406,8 @@ async def test_the_ceos_ruling_is_appealed_to_the_reviewer_who_reads_it_and_rule
     assert problem(await act(any_api, "ceo", case, "decide", **award)) == (403, "not-responsible")
     assert (await act(any_api, "reviewer", case, "decide", **award)).status_code == 200
     assert await states(any_api, first, second) == ["revoked", "protected"]
+    told = (await any_api.get("reviewer", "/v1/conflicts/statistics?quarters=1")).json()["items"]
+    assert told[0]["decided_by_level"] == {"1": 0, "2": 0, "3": 1, "4": 1}
     path = f"/v1/registrations/{first['id']}/revoke"
     revoked = await any_api.client.post(
         path, headers=any_api.headers("reviewer"), json={"reason": "x"}

@@ -53,7 +53,7 @@ async def test_precedents_are_shown_and_a_departure_is_flagged(any_api: Registra
 
     [quarter] = (await api.get("vp", "/v1/conflicts/statistics?quarters=1")).json()["items"]
     assert (quarter["opened"], quarter["decided"], quarter["departures"]) == (3, 3, 1)
-    assert quarter["decided_by_level"] == {"1": 3, "2": 0, "3": 0}
+    assert quarter["decided_by_level"] == {"1": 3, "2": 0, "3": 0, "4": 0}
     assert (quarter["breached"], quarter["withdrawn"]) == (0, 0)
 
 

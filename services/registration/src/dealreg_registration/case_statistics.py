@@ -67,7 +67,7 @@ def _decided(rows: Sequence[Row[Any]]) -> dict[str, Any]:
     by_level = Counter(row.level for row in rows)
     return {
         "decided": len(rows),
-        "decided_by_level": {str(level): by_level[level] for level in (1, 2, 3)},
+        "decided_by_level": {str(level): by_level[level] for level in (1, 2, 3, 4)},
         "breached": sum(row.breached for row in rows),
         "departures": sum(bool(row.departs) for row in rows),
         "median_seconds": round(median(taken)) if taken else None,
