@@ -106,6 +106,9 @@ async def test_two_accounts_hit_opens_a_case_for_a_person(any_api: RegistrationA
     await any_api.filed("acme", account={"name": "Two Inc", "domain": "one.com", **place})
     await any_api.filed("fourth", account={"name": "Two Inc", "domain": "one.com", **place})
     [case] = (await any_api.get("admin", "/v1/conflicts?kind=possible_duplicate")).json()["items"]
+    other = (await any_api.get("admin", f"/v1/conflicts/{case['id']}")).json()["other_account"]
+    assert other["id"] == case["other_account_id"]
+    assert other["name"] and other["keys"]  # without them nobody can tell whether it is the same
     accounts = (await any_api.get("admin", "/v1/accounts")).json()["items"]
     assert [case["account"]["id"], case["other_account_id"]] == [a["id"] for a in accounts]
     told = [

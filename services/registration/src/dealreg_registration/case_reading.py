@@ -24,6 +24,7 @@ from dealreg_registration.precedent_reading import precedents_of, precedents_vie
 from dealreg_registration.programme import Programme
 from dealreg_registration.tables_accounts import (
     account,
+    account_key,
     case_entry,
     claim,
     conflict,
@@ -67,6 +68,7 @@ def conflict_detail(
     case = case_from(row, [member.id for member in claims])
     registrations = {member.registration_id for member in claims}
     return view | {
+        "other_account": _other_account(conn, row.other_account_id),
         "filed": _filed(conn, registrations),
         "trace": _traces(conn, registrations),
         "protection": [
@@ -166,6 +168,18 @@ def _text_view(entry: Row[Any]) -> dict[str, Any]:
         "action": f"conflict.{entry.kind}",
         "text": entry.text,
         "detail": {"entry": entry.id, "registration": entry.registration_id},
+    }
+
+
+def _other_account(conn: Connection, account_id: str | None) -> dict[str, Any] | None:
+    """In a possible duplicate, the account that may be the same one, and the keys that name it."""
+    if account_id is None:
+        return None
+    keys = select(account_key.c.key).where(account_key.c.account_id == account_id)
+    return {
+        "id": account_id,
+        "name": conn.execute(select(account.c.name).where(account.c.id == account_id)).scalar_one(),
+        "keys": list(conn.execute(keys.order_by(account_key.c.key)).scalars()),
     }
 
 
