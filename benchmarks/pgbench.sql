@@ -42,7 +42,7 @@ BEGIN
     WHERE account_id = account_id_ AND product_line = 'platform' AND state IN ('protected', 'extended');
     state_ := CASE WHEN held THEN 'contested' ELSE 'protected' END;
     UPDATE account SET last_place = last_place + 1, event_version = event_version + 1,
-                       version = version + 1
+                       version = version + 1, next_due_at = now_ + interval '60 days'
     WHERE id = account_id_;
     INSERT INTO registration (id, account_id, partner_id, filed_by, filed_at, account_name, amount,
         currency, amount_base, close_date, deal_type, place_of_use, tags, external_reference, evidence,
@@ -54,11 +54,11 @@ BEGIN
         plan_, now_, 1);
     INSERT INTO registration_contact (registration_id, position, name, email)
     VALUES (registration_, 0, 'Kim Doe', 'kim@example.com');
-    INSERT INTO claim (id, registration_id, account_id, partner_id, product_line, place, outcome, state,
-        decided_at, plan_number, protected_from, protected_until, territory_id, assignment_id, codes,
+    INSERT INTO claim (id, registration_id, account_id, partner_id, product_line, place, numbered_by, outcome,
+        state, decided_at, plan_number, protected_from, protected_until, territory_id, assignment_id, codes,
         reasons)
-    VALUES (claim_, registration_, account_id_, partner, 'platform', account_.last_place + 1, state_,
-        state_, now_, plan_, CASE WHEN held THEN NULL ELSE now_ END,
+    VALUES (claim_, registration_, account_id_, partner, 'platform', account_.last_place + 1, account_id_,
+        state_, state_, now_, plan_, CASE WHEN held THEN NULL ELSE now_ END,
         CASE WHEN held THEN NULL ELSE now_ + interval '90 days' END, 'us', 'a1', '[]', :'reasons');
     INSERT INTO decision (account_id, registration_id, decided_at, kind, plan_number, rule_book, inputs,
         result)
