@@ -503,11 +503,16 @@ async def test_conflicts_are_listed_by_kind(api: RegistrationApi, kind: str) -> 
 @pytest.mark.parametrize("ruling", ["uphold_first", "award", "split", "co_sell", "release_all"])
 async def test_no_ruling_tells_a_partner_of_a_rival(api: RegistrationApi, ruling: str) -> None:
     """Only who sells together sees the other."""
-    filed = {who: await api.filed(who) for who in ("acme", "techstart", "fourth")}
+    lines = ["platform", "backup"] if ruling == "split" else ["platform"]
+    filed = {
+        who: await api.filed(who, product_lines=lines) for who in ("acme", "techstart", "fourth")
+    }
     ids = {who: view["claims"][0]["id"] for who, view in filed.items()}
     further: dict[str, Any] = {
         "award": {"claim": ids["techstart"]},
-        "split": {"lines": {"platform": ids["fourth"]}},
+        "split": {
+            "lines": {"platform": ids["fourth"], "backup": filed["acme"]["claims"][-1]["id"]}
+        },
         "co_sell": {"claim": ids["acme"], "co_holders": [ids["techstart"]]},
     }.get(ruling, {})
     case = await conflict(api)

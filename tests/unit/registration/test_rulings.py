@@ -93,6 +93,9 @@ def test_a_split_gives_each_line_to_its_winner_and_names_all() -> None:
     named = (("platform", claim_id(it, first)), ("backup", claim_id(it, second, "backup")))
     with pytest.raises(RulingUnfit, match="backup"):
         decide(it, Ruling("split", lines=named[:1]))
+    to_one = tuple((line, claim_id(it, second, line)) for line in LINES)
+    with pytest.raises(RulingUnfit, match="several partners"):
+        decide(it, Ruling("split", lines=to_one))
     decide(it, Ruling("split", lines=named))
     assert it.states(first) == {"platform": "protected", "backup": "revoked"}
     assert it.states(second) == {"platform": "closed", "backup": "protected"}

@@ -256,7 +256,10 @@ def _winners(account: Account, case: Case, ruling: Ruling) -> dict[str, Claim]:
             raise RulingUnfit(
                 f"A split says who gets each line; {', '.join(missing)} is not named."
             )
-        return winners | {line: _live(account, case, id_, line) for line, id_ in named.items()}
+        winners |= {line: _live(account, case, id_, line) for line, id_ in named.items()}
+        if len({winners[line].partner_id for line in contested}) == 1:
+            raise RulingUnfit("A split gives lines to several partners; to one, award the case.")
+        return winners
     chosen = _live(account, case, ruling.claim_id)
     return winners | {
         claim.product_line: claim
