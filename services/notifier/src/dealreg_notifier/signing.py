@@ -36,8 +36,9 @@ class Keyring:
 
     def ensure(self, conn: Connection, now: datetime) -> None:
         """At the start: the given key is current; without one, a key of our own."""
+        _alone(conn)
         self.forget_old(conn, now)
-        current = _current(conn, lock=True)
+        current = _current(conn)
         if self.given is not None:
             if current is None or current["key_id"] != key_id_of(public_of(self.given)):
                 self._replace(conn, self.given, now, keep=False)
@@ -53,7 +54,7 @@ class Keyring:
             raise ValueError(
                 "DEALREG_NOTIFIER_LINK_KEY gives the key: set another one there and start again"
             )
-        _current(conn, lock=True)
+        _alone(conn)
         if revoke:
             former = list(conn.execute(select(signing_key.c.key_id)).scalars())
             conn.execute(delete(signing_key))
@@ -131,6 +132,12 @@ def published(conn: Connection, now: datetime) -> Sequence[RowMapping]:
     return conn.execute(query.order_by(*order)).mappings().all()
 
 
-def _current(conn: Connection, *, lock: bool = False) -> RowMapping | None:
-    query = select(signing_key).where(signing_key.c.current)
-    return conn.execute(query.with_for_update() if lock else query).mappings().first()
+def _current(conn: Connection) -> RowMapping | None:
+    return conn.execute(select(signing_key).where(signing_key.c.current)).mappings().first()
+
+
+def _alone(conn: Connection) -> None:
+    """Others that change keys wait until this transaction ends, those that read them do not. Before the
+    first key there is no row that could be locked. SQLite has one writer anyway."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE")
