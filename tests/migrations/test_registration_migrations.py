@@ -170,3 +170,57 @@ async def test_claims_in_cases_survive_every_later_revision(database: Database) 
         await database.write(
             lambda conn: conn.exec_driver_sql("DELETE FROM claim WHERE id = 'clm_1'")
         )
+
+
+async def test_look_ups_know_what_was_there_before(database: Database) -> None:
+    """Revision 0014 reads from a case what its ruling appeals, and from a registration who was asked."""
+    at = "2026-03-02 09:00:00.000000Z"
+    await migrate(database, PACKAGE, "0013")
+
+    def fill(conn: Connection) -> None:
+        conn.exec_driver_sql(
+            "INSERT INTO account (id, name, facts, sources, last_place, event_version, version,"
+            f" created_at, absorbs) VALUES ('acc_1', 'One', '{{}}', '{{}}', 1, 0, 1, '{at}', false)"
+        )
+        conn.exec_driver_sql(
+            "INSERT INTO registration (id, account_id, partner_id, filed_by, filed_at, account_name,"
+            " amount, currency, amount_base, close_date, deal_type, place_of_use, tags, evidence,"
+            " owner, receipt_number, plan_number, last_activity_at, version) VALUES ('reg_1',"
+            f" 'acc_1', 'a', 'partner', '{at}', 'One', '1', 'USD', '1', '2026-12-31', 'new', '[]',"
+            f" '[]', '[]', '[]', 'r', 1, '{at}', 1)"
+        )
+        for case_id, kind, details in (
+            ("cnf_1", "overlap", "{}"),
+            ("cnf_2", "appeal", '{"appeal_of": "cnf_1"}'),
+        ):
+            conn.exec_driver_sql(
+                "INSERT INTO conflict (id, account_id, kind, state, opened_at, version, course, terms,"
+                f" details, plan_number) VALUES ('{case_id}', 'acc_1', '{kind}', 'decided', '{at}', 1,"
+                f" '{{}}', '{{}}', '{details}', 1)"
+            )
+            conn.exec_driver_sql(
+                "INSERT INTO ruling (conflict_id, account_id, case_kind, kind, level, decided_at,"
+                " breached, plan_number, parts, departs, reason_entry) VALUES"
+                f" ('{case_id}', 'acc_1', '{kind}', 'award', 1, '{at}', false, 1, '[]', '[]', 'e')"
+            )
+        conn.exec_driver_sql(
+            "INSERT INTO case_entry (id, conflict_id, at, kind, actor, registration_id, text)"
+            f" VALUES ('cen_1', 'cnf_1', '{at}', 'question', 'm', 'reg_1', 'Since when?'),"
+            f" ('cen_2', 'cnf_1', '{at}', 'comment', 'm', NULL, 'Hm.')"
+        )
+
+    await database.write(fill)
+    await migrate(database, PACKAGE)
+    ruling, entry = metadata.tables["ruling"], metadata.tables["case_entry"]
+
+    def known(conn: Connection) -> list[tuple[Any, ...]]:
+        appealed = select(ruling.c.conflict_id, ruling.c.appeal_of)
+        asked = select(entry.c.id, entry.c.partner_id)
+        return sorted([*map(tuple, conn.execute(appealed)), *map(tuple, conn.execute(asked))])
+
+    assert await database.read(known) == [
+        ("cen_1", "a"),
+        ("cen_2", None),
+        ("cnf_1", None),
+        ("cnf_2", "cnf_1"),
+    ]

@@ -14,6 +14,7 @@ from dealreg_registration.domain.facts import Facts, Source
 from dealreg_registration.domain.identity import Resolution
 from dealreg_registration.domain.merging import Moved
 from dealreg_registration.domain.plan import PlanBook
+from dealreg_registration.domain.precedents import Precedent
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Target:
     """The account that is merged into the one named by ``account_id``."""
     renewal: bool = False
     by_office: bool = False
+    rules: bool = False
+    """Whether it rules on the case: precedents are read for it."""
 
 
 @dataclass(slots=True)
@@ -106,6 +109,8 @@ class Work:
     merges: list[tuple[str, str, Moved]] = field(default_factory=list)
     stands_for: frozenset[str] = frozenset()
     """Persons for whom the actor's person may act now; only for commands on a case or by office."""
+    precedents: Mapping[str, Sequence[Precedent]] = field(default_factory=dict)
+    """By kind of case, those in force in this transaction; only for rulings."""
 
     def registration(self, registration_id: str) -> Registration:
         return self.account.registrations[registration_id]

@@ -3,17 +3,17 @@
 A ruling that an appeal has changed is no precedent any more; the appeal's own ruling is one for appeals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from dealreg_registration import store
+from dealreg_registration.account_rows import among
 from dealreg_registration.domain.precedents import (
     SHOWN,
     Likeness,
     Precedent,
-    Suggestion,
     features_of,
     most_alike,
     suggestion,
@@ -37,12 +37,8 @@ def precedents_of(conn: Connection, programme: Programme, conflict_id: str) -> l
         row.account_id
     ].account
     features = features_of(loaded, loaded.cases[conflict_id], book)
-    return most_alike(features, _precedents(conn, row.kind, conflict_id))[:SHOWN]
-
-
-def suggested(conn: Connection, programme: Programme, conflict_id: str) -> Suggestion | None:
-    """What the precedents of a case suggest."""
-    return suggestion(precedents_of(conn, programme, conflict_id))
+    others = [it for it in _precedents(conn, row.kind) if it.case_id != conflict_id]
+    return most_alike(features, others)[:SHOWN]
 
 
 def precedents_view(ranked: Sequence[Likeness]) -> dict[str, Any]:
@@ -66,27 +62,30 @@ def precedents_view(ranked: Sequence[Likeness]) -> dict[str, Any]:
     }
 
 
-def _precedents(conn: Connection, kind: str, conflict_id: str) -> list[Precedent]:
-    overturned = {
-        row.details.get("appeal_of")
-        for row in conn.execute(
-            select(conflict.c.details)
-            .join(ruling, ruling.c.conflict_id == conflict.c.id)
-            .where(ruling.c.case_kind == "appeal", ruling.c.kind != "uphold_first")
-        )
-    }
+def precedents_for(
+    conn: Connection, conflict_ids: Collection[str]
+) -> Mapping[str, Sequence[Precedent]]:
+    """By kind, for the kinds of these cases: what a ruling is compared with as it is made, in its own
+    transaction, so that none that was made since the page was shown is overlooked."""
+    if not conflict_ids:
+        return {}
+    kinds = select(conflict.c.kind).where(among(conn, conflict.c.id, conflict_ids))
+    return {kind: _precedents(conn, kind) for kind in set(conn.execute(kinds).scalars())}
+
+
+def _precedents(conn: Connection, kind: str) -> list[Precedent]:
+    appeal = ruling.alias("appeal")
+    changed = exists().where(
+        appeal.c.appeal_of == ruling.c.conflict_id, appeal.c.kind != "uphold_first"
+    )
     rows = conn.execute(
-        select(ruling)
-        .where(
-            ruling.c.case_kind == kind,
-            ruling.c.conflict_id != conflict_id,
-            ruling.c.outcome.is_not(None),
-        )
-        .order_by(ruling.c.decided_at.desc(), ruling.c.conflict_id)
+        select(ruling, changed.label("changed"))
+        .where(ruling.c.case_kind == kind, ruling.c.outcome.is_not(None))
+        .order_by(ruling.c.decided_at.desc(), ruling.c.conflict_id.desc())
         .limit(LATEST)
     )
     return [
         Precedent(row.conflict_id, row.outcome, row.features, row.decided_at, row.level)
         for row in rows
-        if row.conflict_id not in overturned
+        if not row.changed
     ]

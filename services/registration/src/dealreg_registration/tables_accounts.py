@@ -28,6 +28,9 @@ _ACTIVE = text("state IN ('protected', 'extended', 'contested', 'open', 'referre
 _FLAGGED = text("flags IS NOT NULL")
 _IS_DUE = text("next_due_at IS NOT NULL")
 _PENDING = text("state IN ('open', 'reviewed')")
+_QUESTION = text("kind = 'question'")
+_PRECEDENT = text("outcome IS NOT NULL")
+_APPEAL = text("appeal_of IS NOT NULL")
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -223,7 +226,17 @@ case_entry = Table(
     Column("actor", String(160), nullable=False),
     Column("registration_id", String(64), ForeignKey("registration.id")),
     Column("text", Text),
+    # That of the registration: whom a question asks.
+    Column("partner_id", String(64)),
     Index("ix_case_entry_conflict_id_at", "conflict_id", "at"),
+    Index(
+        "ix_case_entry_question",
+        "partner_id",
+        "at",
+        "id",
+        postgresql_where=_QUESTION,
+        sqlite_where=_QUESTION,
+    ),
 )
 
 ruling = Table(
@@ -247,7 +260,18 @@ ruling = Table(
     # nobody. NULL for rulings that were made before there were precedents.
     Column("features", JsonText),
     Column("outcome", String(20)),
+    # The case whose ruling was appealed; only for rulings on appeals.
+    Column("appeal_of", String(64)),
     Index("ix_ruling_decided_at", "decided_at"),
+    Index(
+        "ix_ruling_precedent",
+        "case_kind",
+        "decided_at",
+        "conflict_id",
+        postgresql_where=_PRECEDENT,
+        sqlite_where=_PRECEDENT,
+    ),
+    Index("ix_ruling_appeal_of", "appeal_of", postgresql_where=_APPEAL, sqlite_where=_APPEAL),
 )
 
 decision = Table(

@@ -27,6 +27,7 @@ from dealreg_registration.domain.handover_errors import MergedAway
 from dealreg_registration.domain.identity import Resolution
 from dealreg_registration.domain.merging import Moved
 from dealreg_registration.domain.plan import PlanBook
+from dealreg_registration.domain.precedents import Precedent
 from dealreg_registration.domain.settle import next_due, settle
 from dealreg_registration.events import events_for, with_last_version
 from dealreg_registration.finding import (
@@ -43,6 +44,7 @@ from dealreg_registration.finding import (
 )
 from dealreg_registration.journal import audit_rows
 from dealreg_registration.metadata import metadata
+from dealreg_registration.precedent_reading import precedents_for
 from dealreg_registration.programme import Programme, ProgrammeStale
 from dealreg_registration.waiting import Waiting, next_batch, waiting_for
 from dealreg_shared.contracts.catalogue import REGISTRATION
@@ -216,6 +218,8 @@ class AccountWriter:
             case_store.delegators(conn, {person for person in persons if person is not None}, now),
         )
         batch.suspected = case_store.suspected_pairs(conn, also(resolutions))
+        ruled = {c.target.conflict_id for c in commands if c.target.rules}
+        batch.precedents = precedents_for(conn, {it for it in ruled if it is not None})
         answers: list[Answer | Exception] = []
         for command, account_id, resolution in zip(commands, targets, resolutions, strict=True):
             try:
@@ -297,6 +301,7 @@ class _Batch:
         self.suspected: set[frozenset[str]] = set()
         self.audit: list[dict[str, Any]] = []
         self.merges: list[tuple[str, str, Moved]] = []
+        self.precedents: Mapping[str, Sequence[Precedent]] = {}
 
     def run(
         self,
@@ -341,6 +346,7 @@ class _Batch:
             other=None if other is None else other.account,
             merges=self.merges,
             stands_for=self.delegators.get(command.actor.person_id or "", frozenset()),
+            precedents=self.precedents,
         )
         try:
             return command.run(work)

@@ -32,7 +32,6 @@ from dealreg_registration.handlers.work_on_case import (
     ReviewCase,
     TakeCase,
 )
-from dealreg_registration.precedent_reading import suggested
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.db import Database, app_now
@@ -208,7 +207,6 @@ def case_acts_router(
         similar cases that were ruled otherwise, all of them alike."""
         seen, actor = etag.versions_seen(request), actor_of(principal)
         await database.read(lambda conn: naming.check_names_nobody(conn, conflict_id, body.reason))
-        found = await programme.read(database, lambda conn: suggested(conn, programme, conflict_id))
         other = await database.read(lambda conn: other_account_of(conn, conflict_id))
         return await carry_out(
             request,
@@ -220,7 +218,6 @@ def case_acts_router(
                 body.to_ruling(),
                 body.reason,
                 seen,
-                found,
                 other,
                 idempotency=key,
             ),

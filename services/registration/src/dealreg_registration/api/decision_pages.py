@@ -16,12 +16,10 @@ from dealreg_registration.commands import Actor, Command
 from dealreg_registration.decision_view import Confirmation, Told
 from dealreg_registration.domain import errors
 from dealreg_registration.domain.errors import DomainError
-from dealreg_registration.domain.precedents import Suggestion
 from dealreg_registration.domain.ruling import Ruling
 from dealreg_registration.handlers.decide_case import DecideCase
 from dealreg_registration.handlers.sweep import sweep
 from dealreg_registration.handlers.work_on_case import ReviewCase, TakeCase
-from dealreg_registration.precedent_reading import suggested
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.db import Database
 from dealreg_shared.links import Link
@@ -88,11 +86,8 @@ def decision_router(database: Database, writer: AccountWriter) -> APIRouter:
                 await database.read(
                     lambda conn: naming.check_names_nobody(conn, shown.link.conflict_id, reason)
                 )
-            found = await programme.read(
-                database, lambda conn: suggested(conn, programme, shown.link.conflict_id)
-            )
             other = await database.read(lambda conn: other_account_of(conn, shown.link.conflict_id))
-            await writer.submit(_command(shown.link, shown.actor, version, reason, found, other))
+            await writer.submit(_command(shown.link, shown.actor, version, reason, other))
         except errors.NamesAPerson as error:
             page = decision_words.confirmation_page(shown, reason=reason, fault=str(error))
             return _page(page, 422)
@@ -121,7 +116,6 @@ def _command(
     actor: Actor,
     version: int,
     reason: str,
-    found: Suggestion | None,
     other: str | None,
 ) -> Command:
     seen = frozenset({version})
@@ -130,7 +124,7 @@ def _command(
     if link.action == "review":
         return ReviewCase(link.conflict_id, actor, current(), seen, text=reason)
     ruling = Ruling(decision_view.ruling_kind(link), claim_id=next(iter(link.claims), None))
-    return DecideCase(link.conflict_id, actor, current(), ruling, reason, seen, found, other)
+    return DecideCase(link.conflict_id, actor, current(), ruling, reason, seen, other)
 
 
 async def _form(request: Request) -> tuple[int, str]:

@@ -9,7 +9,13 @@ from dealreg_registration.domain.authority import deciding_level
 from dealreg_registration.domain.case import Case, CaseActed, Verdict
 from dealreg_registration.domain.case_steps import check_open
 from dealreg_registration.domain.merging import merge_accounts
-from dealreg_registration.domain.precedents import Suggestion, departs, features_of, outcome_of
+from dealreg_registration.domain.precedents import (
+    departs,
+    features_of,
+    most_alike,
+    outcome_of,
+    suggestion,
+)
 from dealreg_registration.domain.ruling import Ruling, rule
 from dealreg_registration.handlers.on_case import (
     acting,
@@ -23,7 +29,7 @@ from dealreg_shared.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class DecideCase:
-    """The command. ``reason`` was checked to name no person; precedents have ``suggested`` a ruling."""
+    """The command. ``reason`` was checked to name no person."""
 
     conflict_id: str
     actor: Actor
@@ -31,7 +37,6 @@ class DecideCase:
     ruling: Ruling
     reason: str
     seen: frozenset[int] | None = None
-    suggested: Suggestion | None = None
     other_account_id: str | None = None
     """The other account of a possible duplicate, which a ruling that it is the same one merges."""
     idempotency: IdempotencyKey | None = None
@@ -41,6 +46,7 @@ class DecideCase:
         return Target(
             conflict_id=self.conflict_id,
             merged_id=self.other_account_id if self.ruling.kind == "same_account" else None,
+            rules=True,
         )
 
     def run(self, work: Work) -> Answer:
@@ -50,7 +56,8 @@ class DecideCase:
         entry_id = new_entry()
         outcome = outcome_of(work.account, case, self.ruling)
         features = features_of(work.account, case, work.book)
-        departing = departs(self.suggested, outcome)
+        ranked = most_alike(features, work.precedents.get(case.kind, ()))
+        departing = departs(suggestion(ranked), outcome)
         case = rule(
             work.account,
             case,
@@ -93,6 +100,7 @@ class DecideCase:
                 "parts": [[part.claim_id, part.effect] for part in verdict.parts],
                 "departs": list(verdict.departs),
                 "reason_entry": entry_id,
+                "appeal_of": case.appeal_of,
                 **precedent,
             }
         )

@@ -42,6 +42,9 @@ def write_entry(
             "kind": kind,
             "actor": work.actor.id,
             "registration_id": registration_id,
+            "partner_id": None
+            if registration_id is None
+            else work.registration(registration_id).partner_id,
             "text": text,
         }
     )
