@@ -32,6 +32,14 @@ test: setup ## run every test; starts its own PostgreSQL and Kafka
 alike: setup ## compare 10,000 answers each about what is another's and what does not exist (minutes)
 	DEALREG_TEST_PAIRS=10000 $(BIN)/pytest tests/component/privacy/test_answers_take_alike.py $(ARGS)
 
+proof: setup ## try every promise once in a small size, and print what was found (3 minutes; ARGS="--row 3 --on embedded")
+	@$(BIN)/python -m tests.faults $(ARGS)
+
+proof-full: setup ## the same in full (up to 2 hours)
+	@$(BIN)/python -m tests.faults --full $(ARGS)
+
+.PHONY: proof proof-full
+
 check: setup ## format, lint, types, import rules, generated docs up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -1,0 +1,279 @@
+"""One installation under test: three services each a process that can be killed and paused."""
+
+import asyncio
+import os
+import secrets
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import Connection, Row, Select, func, select, text
+
+from dealreg_devstack import Kafka, Postgres
+from dealreg_devstack.processes import free_port
+from dealreg_shared.bus.embedded import EmbeddedBus
+from dealreg_shared.bus.kafka import KafkaBus
+from dealreg_shared.bus.port import Bus
+from dealreg_shared.db import Database
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("registration", "coverage", "notifier")
+PATIENCE = 90.0
+"""Seconds that a fact may take to come about on a busy machine; recovery deadlines are the rows' own."""
+
+
+@dataclass
+class Process:
+    """One process of a service; there may be several of one."""
+
+    service: str
+    port: int
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.popen.poll() is None
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: its time stands still, its connections and locks stay."""
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.popen.send_signal(signal.SIGCONT)
+
+    def stop(self, within: float = 30.0) -> int:
+        """SIGTERM; the exit code. Raises ``TimeoutExpired``."""
+        self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(within)
+
+    def ready(self, within: float = PATIENCE) -> "Process":
+        """Wait until it takes traffic. Raises AssertionError with the end of its log."""
+        until(self._answers, f"{self.service} is ready", within)
+        return self
+
+    def words(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-3000:]
+
+    def _answers(self) -> bool:
+        assert self.running, f"{self.service} ended with {self.popen.returncode}: {self.words()}"
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+@dataclass
+class Installation:
+    """Databases and a bus of its own; ``start`` runs services on them."""
+
+    folder: Path
+    environment: dict[str, str]
+    databases: Mapping[str, str]
+    prefix: str
+    kafka: Kafka | None
+    processes: list[Process] = field(default_factory=list)
+
+    def start(
+        self,
+        service: str,
+        *,
+        crash: str | None = None,
+        record: Path | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> Process:
+        """Start a process; ``crash`` is ``point:n``, ``record`` takes the crash points it meets."""
+        port = free_port()
+        log = self.folder / f"{service}-{port}.log"
+        environment = self.environment | {"DEALREG_HTTP_PORT": str(port), **(more or {})}
+        if crash is not None:
+            environment["PROOF_CRASH"] = crash
+        if record is not None:
+            environment["PROOF_RECORD"] = str(record)
+        with log.open("ab") as out:
+            popen = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.service", service],
+                cwd=ROOT,
+                env=environment,
+                stdout=out,
+                stderr=out,
+            )
+        process = Process(service, port, popen, log)
+        self.processes.append(process)
+        return process
+
+    def start_all(self) -> dict[str, Process]:
+        """One process of each service, ready."""
+        started = {service: self.start(service) for service in SERVICES}
+        return {service: process.ready() for service, process in started.items()}
+
+    def admin_key(self) -> str:
+        """A first admin key; registration must have migrated."""
+        made = subprocess.run(
+            [sys.executable, "-m", "dealreg_registration", "admin-key"],
+            env=self.environment | {"DEALREG_BUS": "embedded", "DEALREG_KAFKA_BOOTSTRAP": ""},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return made.stdout.strip()
+
+    def advance(self, seconds: float) -> None:
+        """Put the business clock of every service ``seconds`` ahead of the real time."""
+        (self.folder / "clock").write_bytes(struct.pack("d", seconds))
+        if self.kafka is None:
+            return
+        for service in SERVICES:
+            self.write(
+                service,
+                lambda conn: conn.execute(
+                    text(
+                        "CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql "
+                        f"VOLATILE AS $$SELECT clock_timestamp() + interval '{seconds} seconds'$$"
+                    )
+                ),
+            )
+
+    def read(self, service: str, work: Callable[[Connection], Any]) -> Any:
+        """What ``work`` reads in a service's database."""
+        return self._unit(service, "read", work)
+
+    def write(self, service: str, work: Callable[[Connection], Any]) -> Any:
+        """Change a service's database from outside."""
+        return self._unit(service, "write", work)
+
+    def rows(self, service: str, query: Select[Any]) -> Sequence[Row[Any]]:
+        """The rows of a query in a service's database."""
+        found: Sequence[Row[Any]] = self.read(service, lambda conn: conn.execute(query).all())
+        return found
+
+    def tables(self, service: str) -> Any:
+        """The service's ``tables`` module."""
+        return import_module(f"dealreg_{service}.tables")
+
+    def bus(self) -> Bus:
+        """A bus on the installation's log; the caller closes it."""
+        if self.kafka is None:
+            return EmbeddedBus(self.folder / "bus.db")
+        return KafkaBus(self.kafka.bootstrap, prefix=self.prefix)
+
+    def unsent(self) -> int:
+        """Outbox rows of all services that are not acknowledged."""
+        total = 0
+        for service in SERVICES:
+            table = self.tables(service).outbox.outbox
+            count = select(func.count()).select_from(table).where(table.c.sent_at.is_(None))
+            total += self.rows(service, count)[0][0]
+        return total
+
+    def settle(self, within: float = PATIENCE) -> None:
+        """Wait until every event is sent and applied by coverage and notifier, or its key parked."""
+        until(lambda: self.unsent() == 0, "everything is sent", within)
+        until(lambda: not self.behind(), "everything is applied", within)
+
+    def behind(self) -> list[str]:
+        """Keys whose last event a consumer has not applied (parked ones are not told)."""
+        written: dict[tuple[str, str], int] = {}
+        for service in SERVICES:
+            table = self.tables(service).outbox.outbox
+            newest = select(table.c.topic, table.c.key, func.max(table.c.version)).group_by(
+                table.c.topic, table.c.key
+            )
+            written |= {(topic, key): version for topic, key, version in self.rows(service, newest)}
+        late = []
+        for service in SERVICES:
+            rows = self.rows(service, select(self.tables(service).inbox.key))
+            applied = {(row.consumer, row.topic, row.key): row for row in rows}
+            consumers = {(row.consumer, row.topic) for row in rows}
+            late += [
+                f"{consumer} {topic} {key}: applied {row.version if row else 0} of {version}"
+                for consumer, of in consumers
+                for (topic, key), version in written.items()
+                if topic == of
+                for row in [applied.get((consumer, topic, key))]
+                if row is None or (row.version < version and row.status is None)
+            ]
+        return late
+
+    def _unit(self, service: str, kind: str, work: Callable[[Connection], Any]) -> Any:
+        async def run() -> Any:
+            database = Database(self.databases[service])
+            try:
+                return await getattr(database, kind)(work)
+            finally:
+                await database.dispose()
+
+        return asyncio.run(run())
+
+
+@contextmanager
+def make_installation(
+    folder: Path, *, postgres: Postgres | None, kafka: Kafka | None
+) -> Iterator[Installation]:
+    """New databases and topics; whatever still runs is killed at the end."""
+    name = f"proof_{secrets.token_hex(5)}"
+    home = folder / name
+    home.mkdir(parents=True)
+    (home / "clock").write_bytes(struct.pack("d", 0.0))
+    with ExitStack() as stack:
+        databases = {service: f"sqlite:///{home}/{service}.db" for service in SERVICES}
+        if postgres is not None:
+            for service in SERVICES:
+                its = f"{name}_{service}"
+                databases[service] = postgres.create_database(its, its)
+                stack.callback(postgres.drop_database, its, its)
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("DEALREG_")},
+            **{f"DEALREG_{key.upper()}_DATABASE_URL": url for key, url in databases.items()},
+            "DEALREG_DATA_DIR": str(home),
+            "PROOF_KAFKA_PREFIX": f"{name}.",
+        }
+        if kafka is None:
+            environment["PROOF_CLOCK"] = str(home / "clock")
+        else:
+            environment |= {
+                "DEALREG_BUS": "kafka",
+                "DEALREG_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            }
+        made = Installation(home, environment, databases, f"{name}.", kafka)
+        stack.callback(_end, made.processes)
+        yield made
+
+
+def until(fact: Callable[[], Any], what: str, within: float = PATIENCE) -> float:
+    """Wait for a fact, not for a time. The seconds it took. Raises AssertionError."""
+    began = time.monotonic()
+    while not fact():
+        assert time.monotonic() - began < within, f"not within {within:g} s: {what}"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def _end(processes: Sequence[Process]) -> None:
+    for process in processes:
+        if process.running:
+            process.resume()
+            process.kill()

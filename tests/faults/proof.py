@@ -1,0 +1,111 @@
+"""What a row of the proof is, and the table that the proof prints.
+
+A row tries one promise, on SQLite with the embedded bus and on PostgreSQL with Kafka, in a smoke size
+(inside ``make test``) and in full. It reports what it tried, how often and what it found; it asserts no
+speed. A row that finds a broken promise returns it, it does not raise: the table shows all of them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from dealreg_devstack import Kafka, Postgres
+from tests.faults.installation import Installation, make_installation
+
+Where = Literal["embedded", "servers"]
+"""SQLite and the embedded bus, or PostgreSQL and Kafka."""
+
+NAMES: dict[Where, str] = {"embedded": "SQLite, embedded bus", "servers": "PostgreSQL, Kafka"}
+
+
+@dataclass
+class Lab:
+    """Where a row works: a folder of its own, and servers that it must not break."""
+
+    where: Where
+    folder: Path
+    full: bool = False
+    postgres: Postgres | None = None
+    kafka: Kafka | None = None
+    say: Callable[[str], None] = field(default=lambda _: None)
+
+    @contextmanager
+    def installation(
+        self, *, postgres: Postgres | None = None, kafka: Kafka | None = None
+    ) -> Iterator[Installation]:
+        """A new installation; on servers of the row's own (to be broken) where it names them."""
+        servers = (postgres or self.postgres, kafka or self.kafka)
+        with make_installation(
+            self.folder,
+            postgres=servers[0] if self.where == "servers" else None,
+            kafka=servers[1] if self.where == "servers" else None,
+        ) as made:
+            yield made
+
+    def count(self, smoke: int, full: int) -> int:
+        """How often: the smoke's count or the full one."""
+        return full if self.full else smoke
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a row: ``tried`` says what and how often, ``found`` what was seen."""
+
+    tried: str
+    found: str
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A promise and how it is tried. ``where``: on what, if not on both."""
+
+    name: str
+    promise: str
+    target: str
+    prove: Callable[[Lab], Outcome]
+    where: Sequence[Where] = ("embedded", "servers")
+
+
+ROWS = ("r01_one_winner",)
+"""The modules of the rows, in the order of the table."""
+
+
+def rows() -> list[Row]:
+    """All rows."""
+    return [import_module(f"tests.faults.rows.{name}").ROW for name in ROWS]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A printed line of the table."""
+
+    row: Row
+    where: Where
+    outcome: Outcome
+    seconds: float
+
+
+def show(lines: Sequence[Line], console: Console) -> None:
+    """Print the table."""
+    table = Table(show_lines=True)
+    for title in ("#", "promise", "on", "tried", "found", "target", "kept", "s"):
+        table.add_column(title, justify="right" if title in ("#", "s") else "left")
+    for line in lines:
+        table.add_row(
+            line.row.name,
+            line.row.promise,
+            NAMES[line.where],
+            line.outcome.tried,
+            line.outcome.found,
+            line.row.target,
+            "yes" if line.outcome.kept else "NO",
+            f"{line.seconds:.0f}",
+        )
+    console.print(table)

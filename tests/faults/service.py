@@ -1,0 +1,94 @@
+"""One service in a process of its own, as ``serve`` runs it, that a proof can crash on purpose.
+
+``python -m tests.faults.service NAME``, configured by the environment as the service is. Besides:
+
+- ``PROOF_KAFKA_PREFIX``: before the names of its topics, so that installations can share a Kafka;
+- ``PROOF_CLOCK``: a file of eight bytes with the seconds that its business clock is ahead (SQLite only);
+- ``PROOF_RECORD``: a file to which every crash point met is written, a line each;
+- ``PROOF_CRASH``: ``point:n``, kill -9 when the point is met for the n-th time.
+"""
+
+import mmap
+import os
+import signal
+import struct
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dealreg_shared import serve
+from dealreg_shared.bus.factory import make_bus
+from dealreg_shared.bus.kafka import KafkaBus
+from dealreg_shared.bus.port import Bus
+from dealreg_shared.config import SharedSettings
+from dealreg_shared.crashpoint import arm
+from dealreg_shared.db.engine import utc_now
+from dealreg_shared.runtime import Service
+from dealreg_shared.standalone import Standalone
+
+
+def main(name: str) -> None:
+    """Serve until told to stop, or until a crash point says otherwise."""
+    alone: Standalone[Any] = import_module(f"dealreg_{name}.__main__").service
+    settings = alone.load()
+    _arm()
+
+    def assemble() -> list[Service]:
+        bus = _bus(settings)
+        service = alone.build(settings, bus=bus, now=_clock())
+        finish = service.stop
+
+        async def stop() -> None:
+            await finish()
+            await bus.close()
+
+        service.stop = stop
+        return [service]
+
+    sys.exit(serve.run(settings, assemble))
+
+
+def _bus(settings: SharedSettings) -> Bus:
+    if settings.bus == "embedded":
+        return make_bus(settings)
+    assert settings.kafka_bootstrap is not None
+    return KafkaBus(
+        settings.kafka_bootstrap,
+        prefix=os.environ["PROOF_KAFKA_PREFIX"],
+        replication=settings.kafka_replication,
+        session_seconds=6.0,
+    )
+
+
+def _clock() -> Callable[[], datetime]:
+    path = os.environ.get("PROOF_CLOCK")
+    if path is None:
+        return utc_now
+    with Path(path).open("rb") as file:
+        ahead = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
+    return lambda: utc_now() + timedelta(seconds=struct.unpack("d", ahead[:8])[0])
+
+
+def _arm() -> None:
+    record, crash = os.environ.get("PROOF_RECORD"), os.environ.get("PROOF_CRASH")
+    if record is not None:
+        out = os.open(record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        arm(lambda point: [os.write(out, f"{point}\n".encode())].clear())
+    elif crash is not None:
+        place, _, ordinal = crash.rpartition(":")
+        met: Counter[str] = Counter()
+
+        def die(point: str) -> None:
+            met[point] += 1
+            if point == place and met[point] == int(ordinal):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        arm(die)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
