@@ -59,8 +59,11 @@ class Installation:
     def url(self, name: str, path: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}{path}"
 
+    def whole_log(self, name: str) -> str:
+        return (self.logs / f"{name}.log").read_text()
+
     def log(self, name: str) -> str:
-        return (self.logs / f"{name}.log").read_text()[-4000:]
+        return self.whole_log(name)[-4000:]
 
     async def advance(self, **elapsed: float) -> None:
         """Move the databases' clock ahead; the processes notice by asking it."""
@@ -106,10 +109,13 @@ async def installation(
         for name in SERVICES:
             it.start(name)
         yield it
+        said = {name: len(it.whole_log(name)) for name in SERVICES}
         for process in it.processes.values():
             process.send_signal(signal.SIGTERM)
         codes = {name: process.wait(20) for name, process in it.processes.items()}
         assert set(codes.values()) == {0}, (codes, [it.log(name) for name in SERVICES])
+        for name, before in said.items():
+            assert '"level": "error"' not in it.whole_log(name)[before:], it.log(name)
     for name in SERVICES:
         postgres_server.drop_database(f"{name}_{suffix}", f"{name}_{suffix}")
 

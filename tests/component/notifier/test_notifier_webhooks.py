@@ -149,6 +149,20 @@ async def test_a_receiver_that_is_down_for_three_days_gets_it_in_the_end(
     assert (await read(world, acme, made["id"]))["failing_since"] is None
 
 
+async def test_the_log_is_kept_for_its_time(world: World, hook: Receiver) -> None:
+    acme = await key(world, "partner", partner_id="acme")
+    made = await add(world, acme, hook)
+    await world.others.say("registration.filed", make.filed("reg_a", "acme"))
+    await world.settle()
+    await world.at(timedelta(days=89))
+    assert len(await log(world, acme, made["id"])) == 1
+    await world.others.say("registration.filed", make.filed("reg_b", "acme"))
+    await world.at(timedelta(days=91))
+    (left,) = await log(world, acme, made["id"])
+    assert left["at"] > "2026-05"
+    assert len(await world.inbox(acme)) == 3, "the notices stay"
+
+
 async def test_an_endpoint_that_fails_the_whole_schedule_is_switched_off_and_its_owner_told(
     world: World, hook: Receiver, mail: MailServer
 ) -> None:

@@ -120,6 +120,31 @@ async def test_a_tick_under_way_is_ended_before_run_returns() -> None:
     assert let_go.is_set()
 
 
+async def test_what_is_ended_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a tick under way nor one that has not begun."""
+    metronome = Metronome()
+    begun = asyncio.Event()
+
+    async def tick() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    metronome.add("under way", QUICK, tick)
+    running = asyncio.create_task(metronome.run())
+    await begun.wait()
+    await stop(running)
+
+    metronome = Metronome()
+    metronome.add("not begun", QUICK, tick)
+    running = asyncio.create_task(metronome.run())
+    while not any(task.get_name().startswith("tick-") for task in asyncio.all_tasks()):
+        await asyncio.sleep(0)
+    await stop(running)
+    await asyncio.sleep(0)
+
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_long_interval_is_no_reason_to_end() -> None:
     metronome = Metronome(patience=0.05)
     tick, reached = counting(1)

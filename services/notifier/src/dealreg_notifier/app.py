@@ -121,6 +121,7 @@ def build(
             postmen,
             listeners,
             timedelta(seconds=settings.notifier_tick_seconds),
+            timedelta(days=settings.notifier_delivery_log_days),
         ),
         start=key_ready,
         stop=client.close,

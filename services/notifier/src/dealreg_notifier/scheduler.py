@@ -9,6 +9,7 @@ from dealreg_notifier import store
 from dealreg_notifier.handlers.deliver import Postman
 from dealreg_notifier.handlers.timers import BATCH, fire_due
 from dealreg_notifier.notices import Desk
+from dealreg_notifier.retention import forget_old
 from dealreg_notifier.streams import Listeners
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.runtime import Tick
@@ -19,6 +20,9 @@ _OVERDUE = metrics.gauge(
     "How long the most overdue timer has been waiting, after a tick.",
 )
 
+RETENTION = timedelta(hours=1)
+"""How often what is old is forgotten."""
+
 
 def ticks(
     database: Database,
@@ -26,6 +30,7 @@ def ticks(
     postmen: Mapping[str, Postman],
     listeners: Listeners,
     every: timedelta,
+    keep_log: timedelta,
 ) -> list[Tick]:
     """Timers first, so that what they say leaves in the same round. Each postman by itself: a slow
     endpoint holds up no mail."""
@@ -33,6 +38,7 @@ def ticks(
         Tick("notifier-timers", every, timers_due(database, desk)),
         Tick("notifier-streams", every, listeners.look),
         *[Tick(f"notifier-{name}", every, each.deliver_due) for name, each in postmen.items()],
+        Tick("notifier-retention", RETENTION, forget_old(database, keep_log)),
     ]
 
 

@@ -46,6 +46,13 @@ class NotifierSettings(SharedSettings):
         description="How long a claimed delivery is left alone before another process sends it again, "
         "in seconds; longer than five times the time limit of a mail server or of a post.",
     )
+    notifier_delivery_log_days: int = Field(
+        90,
+        ge=7,
+        le=3650,
+        description="How long the attempts at endpoints are kept in their delivery log, in days; longer "
+        "than the 75 hours over which an attempt is made again.",
+    )
     notifier_stream_connections: int = Field(
         500, ge=1, le=10_000, description="Open streams of notices per process."
     )

@@ -1,8 +1,9 @@
 """Who listens to new notices, and how they hear of them: one look at the database per tick for all.
 
 A notice's instant is that of its transaction's beginning, so one may become visible after a later one.
-Each look therefore goes back a little further than the last, and skips what it has passed on already.
-Must not know HTTP.
+Each look therefore goes back a little further than the last. What a listener had, or could have read
+when it came, is its own affair: each knows what it has seen, so that nothing comes twice and nothing is
+lost between its first look and the next. Must not know HTTP.
 """
 
 import asyncio
@@ -34,10 +35,12 @@ SLOW: Notice = {}
 
 @dataclass(eq=False, slots=True)
 class Listener:
-    """One connection."""
+    """One connection. It has ``seen`` the latest notices that were there at ``looked_at``."""
 
     recipient: str
     key_id: str
+    looked_at: datetime
+    seen: set[str]
     queue: asyncio.Queue[Notice] = field(default_factory=lambda: asyncio.Queue(WAITING + 1))
 
 
@@ -49,8 +52,6 @@ class Listeners:
         self._most = most
         self._most_per_key = most_per_key
         self._listeners: set[Listener] = set()
-        self._looked_at: datetime | None = None
-        self._passed: dict[str, datetime] = {}
 
     def __len__(self) -> int:
         return len(self._listeners)
@@ -72,17 +73,23 @@ class Listeners:
     async def look(self) -> int:
         """Pass on what is new. Returns how many notices; asks nothing while nobody listens."""
         if not self._listeners:
-            self._looked_at, self._passed = None, {}
             return 0
-        recipients = {listener.recipient for listener in self._listeners}
-        now, rows = await self._database.read(lambda conn: self._recent(conn, recipients))
-        fresh = [row for row in rows if row["notification_id"] not in self._passed]
-        self._passed = {row["notification_id"]: row["created_at"] for row in rows}
-        self._looked_at = now
-        for row in fresh:
-            for listener in list(self._listeners):
-                if listener.recipient == row["recipient"]:
+        looking = list(self._listeners)
+        recipients = {listener.recipient for listener in looking}
+        since = min(listener.looked_at for listener in looking)
+        now, rows = await self._database.read(lambda conn: _recent(conn, recipients, since))
+        by_recipient: dict[str, list[Notice]] = {}
+        for row in rows:
+            by_recipient.setdefault(row["recipient"], []).append(row)
+        fresh: set[str] = set()
+        for listener in looking:
+            mine = by_recipient.get(listener.recipient, ())
+            for row in mine:
+                if row["notification_id"] not in listener.seen:
+                    fresh.add(row["notification_id"])
                     self._hand(listener, row)
+            listener.seen = {row["notification_id"] for row in mine}
+            listener.looked_at = now
         return len(fresh)
 
     def _hand(self, listener: Listener, row: Notice) -> None:
@@ -92,26 +99,37 @@ class Listeners:
             listener.queue.put_nowait(SLOW)
             self._listeners.discard(listener)
 
-    def _recent(self, conn: Connection, recipients: set[str]) -> tuple[datetime, Sequence[Notice]]:
-        now = app_now(conn)
-        since = min(self._looked_at or now, now) - OVERLAP
-        rows = conn.execute(
-            select(notification)
-            .where(
-                notification.c.recipient.in_(sorted(recipients)),
-                notification.c.created_at >= since,
-            )
-            .order_by(notification.c.created_at, notification.c.notification_id)
-        )
-        return now, list(rows.mappings())
 
-
-def missed(conn: Connection, recipient: str, since: datetime) -> Sequence[Notice]:
-    """What a listener may not have seen that heard last at ``since``; the newest ``MOST_MISSED``."""
+def arrive(
+    conn: Connection, recipient: str, key_id: str, since: datetime | None
+) -> tuple[Listener, Sequence[Notice]]:
+    """A new listener, and what it may not have seen: heard last at ``since``, the newest
+    ``MOST_MISSED``; if it heard nothing before, it hears from now on."""
+    now = app_now(conn)
     rows = conn.execute(
         select(notification)
-        .where(notification.c.recipient == recipient, notification.c.created_at >= since - OVERLAP)
+        .where(
+            notification.c.recipient == recipient,
+            notification.c.created_at >= (since or now) - OVERLAP,
+        )
         .order_by(notification.c.created_at.desc(), notification.c.notification_id.desc())
         .limit(MOST_MISSED)
     )
-    return list(rows.mappings())[::-1]
+    there = list(rows.mappings())[::-1]
+    listener = Listener(recipient, key_id, now, {row["notification_id"] for row in there})
+    return listener, there if since is not None else ()
+
+
+def _recent(
+    conn: Connection, recipients: set[str], looked_at: datetime
+) -> tuple[datetime, Sequence[Notice]]:
+    now = app_now(conn)
+    rows = conn.execute(
+        select(notification)
+        .where(
+            notification.c.recipient.in_(sorted(recipients)),
+            notification.c.created_at >= min(looked_at, now) - OVERLAP,
+        )
+        .order_by(notification.c.created_at, notification.c.notification_id)
+    )
+    return now, list(rows.mappings())

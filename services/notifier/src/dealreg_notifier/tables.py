@@ -352,6 +352,7 @@ Index(
     delivery_attempt.c.at,
     delivery_attempt.c.delivery_id,
 )
+Index("ix_delivery_attempt_at", delivery_attempt.c.at)
 
 bounce = Table(
     "bounce",

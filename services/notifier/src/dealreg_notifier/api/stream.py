@@ -55,7 +55,8 @@ def router(
     async def stream_notifications(
         request: Request, caller: Caller, last_event_id: LastEventId = None
     ) -> StreamingResponse:
-        """Events `notice`, each a notice as JSON. With `Last-Event-ID`, first what came since."""
+        """Events `notice`, each a notice as JSON, from now on; with `Last-Event-ID`, first what came
+        since."""
         recipient = own_inbox(caller)
         if recipient is None:
             raise Problem(
@@ -77,12 +78,13 @@ def router(
                 "Close another stream, or ask GET /v1/notifications from time to time.",
                 headers={"retry-after": "30"},
             )
+        listener, before = await database.read(
+            lambda conn: streams.arrive(conn, recipient, caller.key_id, since)
+        )
         lines = _lines(
             listeners,
-            Listener(recipient, caller.key_id),
-            missed=None
-            if since is None
-            else partial(database.read, lambda conn: streams.missed(conn, recipient, since)),
+            listener,
+            before,
             still_good=partial(authenticator.still_good, request.headers),
             heartbeat=heartbeat,
         )
@@ -98,16 +100,14 @@ def router(
 async def _lines(
     listeners: Listeners,
     listener: Listener,
+    before: Sequence[Notice],
     *,
-    missed: Callable[[], Awaitable[Sequence[Notice]]] | None,
     still_good: Callable[[], Awaitable[bool]],
     heartbeat: float,
 ) -> AsyncIterator[str]:
     """The stream's text. The key is looked at again with every heartbeat."""
     with listeners.listening(listener):
         yield RECONNECT
-        before = [] if missed is None else await missed()
-        sent = {row["notification_id"] for row in before}
         for row in before:
             yield event(row)
         checked = monotonic()
@@ -121,7 +121,7 @@ async def _lines(
                 checked = monotonic()
             if arrived is None:
                 yield HEARTBEAT
-            elif arrived["notification_id"] not in sent:
+            else:
                 yield event(arrived)
 
 

@@ -1,0 +1,40 @@
+"""Forgets what has been kept long enough: the delivery log of endpoints. Must not touch deliveries: what
+was sent, and what is still to be sent, stands there.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, select, tuple_
+
+from dealreg_notifier.tables import delivery_attempt
+from dealreg_shared.db import Database, app_now
+
+BATCH = 1000
+"""Rows per transaction, so that nobody waits long for one."""
+
+
+def forget_old(database: Database, keep: timedelta) -> Callable[[], Awaitable[int]]:
+    """A tick that deletes attempts older than ``keep``, a batch per transaction. Returns how many."""
+
+    def batch(conn: Connection) -> int:
+        log = delivery_attempt.c
+        oldest = (
+            select(log.delivery_id, log.attempt)
+            .where(log.at < app_now(conn) - keep)
+            .order_by(log.at)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        )
+        gone = delete(delivery_attempt).where(tuple_(log.delivery_id, log.attempt).in_(oldest))
+        return conn.execute(gone).rowcount
+
+    async def run() -> int:
+        forgotten = 0
+        while True:
+            count = await database.write(batch)
+            forgotten += count
+            if count < BATCH:
+                return forgotten
+
+    return run
