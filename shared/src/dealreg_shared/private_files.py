@@ -4,6 +4,7 @@ What exists already keeps its mode: it may be shared on purpose. Must not know w
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER_MODE = 0o700
@@ -18,6 +19,10 @@ def make_folder(folder: Path) -> None:
 def make_file(file: Path) -> None:
     """Make ``file``, empty, for its owner alone, where there is none. Raises ``OSError``.
 
-    SQLite gives the files that it makes beside a database the mode of the database.
+    One that exists is not even opened: to close it again would drop every lock that this process holds
+    on it, and another process would then take a database in use for its own
+    (https://www.sqlite.org/howtocorrupt.html, section 2.2). SQLite gives the files that it makes beside
+    a database the mode of the database.
     """
-    os.close(os.open(file, os.O_CREAT | os.O_RDONLY, FILE_MODE))
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDONLY, FILE_MODE))

@@ -32,9 +32,7 @@ def prove(lab: Lab) -> Outcome:
     )
 
 
-ROW = Row(
-    "1", "one winner", "1 protected each, gapless distinct places, no 5xx", prove, ("servers",)
-)
+ROW = Row("1", "one winner", "1 protected each, gapless distinct places, no 5xx", prove)
 
 
 def plan(partners: int) -> dict[str, Any]:
