@@ -16,7 +16,13 @@ from typing import Any, Protocol
 from starlette.types import ASGIApp
 
 from dealreg_shared.db import Database
+from dealreg_shared.heartbeat import Pulse
 from dealreg_shared.scheduler import Metronome
+from dealreg_shared.turns import Turns
+
+
+OFTEN = timedelta(seconds=10)
+"""A tick that comes more rarely than this has no heartbeat: the ticks beside it show that time goes."""
 
 
 class Flow(Protocol):
@@ -24,6 +30,10 @@ class Flow(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def turns(self) -> Turns:
+        """How often it has gone round."""
 
     async def drain(self) -> int:
         """Move what can be moved now; the number of messages moved. Raises on failure."""
@@ -34,16 +44,28 @@ class Flow(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Work that time alone makes due: sweeps, timers, deliveries."""
+    """Work that time alone makes due: sweeps, timers, deliveries.
+
+    ``turns`` counts the runs that succeeded, and what a long run says of itself.
+    """
 
     name: str
     every: timedelta
     run: Callable[[], Awaitable[Any]]
+    turns: Turns = field(default_factory=Turns)
+
+    async def go(self) -> None:
+        """Run once, and count it."""
+        await self.run()
+        self.turns()
 
 
 @dataclass(slots=True)
 class Service:
-    """One service, wired and ready. ``start`` hooks run after migration, before any traffic."""
+    """One service, wired and ready. ``start`` hooks run after migration, before any traffic.
+
+    ``pulse`` tells others that its parts move.
+    """
 
     name: str
     app: ASGIApp
@@ -54,6 +76,7 @@ class Service:
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
     extras: dict[str, Any] = field(default_factory=dict)
+    pulse: Pulse | None = None
 
     async def drain(self) -> int:
         """Move all messages that can be moved now. Returns how many moved."""
@@ -62,7 +85,13 @@ class Service:
     async def tick(self) -> None:
         """Run every tick once, in order."""
         for tick in self.ticks:
-            await tick.run()
+            await tick.go()
+
+    @property
+    def parts(self) -> dict[str, Turns]:
+        """What moves by itself every few seconds, by name."""
+        flows = {flow.name: flow.turns for flow in self.flows}
+        return flows | {tick.name: tick.turns for tick in self.ticks if tick.every <= OFTEN}
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -81,11 +110,15 @@ class Service:
         must not look alive.
         """
         async with self.open(), asyncio.TaskGroup() as group:
+            if self.pulse is not None:
+                await self.pulse.declare(self.parts)
             tasks = [group.create_task(flow.run(), name=flow.name) for flow in self.flows]
             metronome = Metronome()
             for tick in self.ticks:
-                metronome.add(tick.name, tick.every, tick.run)
+                metronome.add(tick.name, tick.every, tick.go)
             tasks.append(group.create_task(metronome.run(), name=f"{self.name}-metronome"))
+            if self.pulse is not None:
+                tasks.append(group.create_task(self.pulse.run(), name=f"{self.name}-pulse"))
             try:
                 yield
             finally:

@@ -106,14 +106,18 @@ class Joined:
 
     async def _ready(self, _request: Request) -> Response:
         checks: dict[str, str] = {}
+        notes: dict[str, str] = {}
         ready = True
         for name, app in self._apps.items():
             answer = await _ask(app, "/readyz")
             ready = ready and answer.status_code == httpx.codes.OK
             for check, outcome in answer.json()["checks"].items():
                 checks[f"{name} {check}"] = outcome
+            for about, note in answer.json().get("notes", {}).items():
+                notes[f"{name} {about}"] = note
         return JSONResponse(
-            {"status": "ready" if ready else "not ready", "checks": checks},
+            {"status": "ready" if ready else "not ready", "checks": checks}
+            | ({"notes": notes} if notes else {}),
             status_code=200 if ready else 503,
             headers={"cache-control": "no-store"},
         )

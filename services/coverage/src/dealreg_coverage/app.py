@@ -19,6 +19,7 @@ from dealreg_shared.bus.port import Bus
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate
+from dealreg_shared.heartbeat import Pulse
 from dealreg_shared.outbox import Outbox, Relay
 from dealreg_shared.runtime import Service
 from dealreg_shared.web.app import new_app
@@ -42,6 +43,7 @@ def build(settings: CoverageSettings, *, bus: Bus, now: Callable[[], datetime]) 
     """The whole service. ``now`` is its business clock on SQLite; access keys expire in real time."""
     database = make_database(settings, now)
     desk = make_desk(settings)
+    pulse = Pulse(database, tables.HEARTBEAT, NAME)
 
     async def migrated() -> None:
         await migrate(database, PACKAGE)
@@ -51,7 +53,7 @@ def build(settings: CoverageSettings, *, bus: Bus, now: Callable[[], datetime]) 
 
     return Service(
         name=NAME,
-        app=_app(settings, database, bus, desk),
+        app=_app(settings, database, bus, desk, pulse),
         database=database,
         migrate=migrated,
         flows=[
@@ -62,10 +64,13 @@ def build(settings: CoverageSettings, *, bus: Bus, now: Callable[[], datetime]) 
         start=nothing,
         stop=nothing,
         extras={"desk": desk},
+        pulse=pulse,
     )
 
 
-def _app(settings: CoverageSettings, database: Database, bus: Bus, desk: Desk) -> FastAPI:
+def _app(
+    settings: CoverageSettings, database: Database, bus: Bus, desk: Desk, pulse: Pulse
+) -> FastAPI:
     authenticator = Authenticator(
         database, tables.ACCESS, utc_now, cache_seconds=settings.key_cache_seconds
     )
@@ -79,6 +84,7 @@ def _app(settings: CoverageSettings, database: Database, bus: Bus, desk: Desk) -
         service=NAME,
         description="Scores, gaps, overlap risk and targets, each with its explanation.",
         checks={"database": database_answers, "bus": bus.healthy},
+        notes={"auditor": pulse.auditor},
         max_body=settings.http_max_body,
     )
     errors.install(app)

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, Tex
 
 from dealreg_shared.auth import access_table
 from dealreg_shared.db import JsonText, UtcDateTime
+from dealreg_shared.heartbeat import heartbeat_table
 from dealreg_shared.inbox import inbox_tables
 from dealreg_shared.outbox import outbox_tables
 
@@ -16,6 +17,7 @@ metadata = MetaData()
 ACCESS = access_table(metadata)
 INBOX = inbox_tables(metadata)
 OUTBOX = outbox_tables(metadata)
+HEARTBEAT = heartbeat_table(metadata)
 
 ID = String(128)
 

@@ -35,9 +35,11 @@ from dealreg_shared.bus.port import Bus
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate
+from dealreg_shared.heartbeat import Pulse
 from dealreg_shared.outbound import OutboundClient
 from dealreg_shared.outbox import Outbox, Relay
 from dealreg_shared.runtime import Service
+from dealreg_shared.turns import Turns
 from dealreg_shared.web.app import new_app
 
 NAME = "notifier"
@@ -91,12 +93,13 @@ def build(
     postmen = {
         "deliveries": postman,
         **{
-            name: replace(postman, channels={name: each})
+            name: replace(postman, channels={name: each}, turns=Turns())
             for name, each in desk.channels.items()
             if each.places
         },
     }
 
+    pulse = Pulse(database, tables.heartbeat, NAME)
     listeners = Listeners(database, settings.notifier_stream_connections, STREAMS_PER_KEY)
 
     async def migrated() -> None:
@@ -108,7 +111,7 @@ def build(
 
     return Service(
         name=NAME,
-        app=_app(settings, database, bus, desk, listeners),
+        app=_app(settings, database, bus, desk, listeners, pulse),
         database=database,
         migrate=migrated,
         flows=[
@@ -126,11 +129,17 @@ def build(
         start=key_ready,
         stop=client.close,
         extras={"postman": postman, "postmen": postmen, "desk": desk, "keyring": keyring},
+        pulse=pulse,
     )
 
 
 def _app(
-    settings: NotifierSettings, database: Database, bus: Bus, desk: Desk, listeners: Listeners
+    settings: NotifierSettings,
+    database: Database,
+    bus: Bus,
+    desk: Desk,
+    listeners: Listeners,
+    pulse: Pulse,
 ) -> FastAPI:
     authenticator = Authenticator(
         database, tables.access, utc_now, cache_seconds=settings.key_cache_seconds
@@ -145,6 +154,7 @@ def _app(
         service=NAME,
         description="The escalation ladder, notices and their delivery.",
         checks={"database": database_answers, "bus": bus.healthy},
+        notes={"auditor": pulse.auditor},
         max_body=settings.http_max_body,
     )
     errors.install(app)

@@ -14,6 +14,7 @@ from dealreg_notifier.streams import Listeners
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.runtime import Tick
 from dealreg_shared.telemetry import metrics
+from dealreg_shared.turns import Turns
 
 _OVERDUE = metrics.gauge(
     "dealreg_notifier_oldest_overdue_seconds",
@@ -34,15 +35,21 @@ def ticks(
 ) -> list[Tick]:
     """Timers first, so that what they say leaves in the same round. Each postman by itself: a slow
     endpoint holds up no mail."""
+    fired = Turns()
     return [
-        Tick("notifier-timers", every, timers_due(database, desk)),
+        Tick("notifier-timers", every, timers_due(database, desk, fired), fired),
         Tick("notifier-streams", every, listeners.look),
-        *[Tick(f"notifier-{name}", every, each.deliver_due) for name, each in postmen.items()],
+        *[
+            Tick(f"notifier-{name}", every, each.deliver_due, each.turns)
+            for name, each in postmen.items()
+        ],
         Tick("notifier-retention", RETENTION, forget_old(database, keep_log)),
     ]
 
 
-def timers_due(database: Database, desk: Desk) -> Callable[[], Awaitable[int]]:
+def timers_due(
+    database: Database, desk: Desk, some_done: Callable[[], None] = lambda: None
+) -> Callable[[], Awaitable[int]]:
     """Fire all that is due, a batch per transaction. Returns how many timers fired."""
 
     async def run() -> int:
@@ -50,6 +57,7 @@ def timers_due(database: Database, desk: Desk) -> Callable[[], Awaitable[int]]:
         while True:
             batch = await database.write(lambda conn: fire_due(conn, desk))
             fired += batch
+            some_done()
             if batch < BATCH:
                 break
         _OVERDUE.set(await database.read(_overdue))

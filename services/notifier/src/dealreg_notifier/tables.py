@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from dealreg_shared.auth import access_table
 from dealreg_shared.db import JsonText, UtcDateTime
+from dealreg_shared.heartbeat import heartbeat_table
 from dealreg_shared.inbox import inbox_tables
 from dealreg_shared.outbox import outbox_tables
 
@@ -39,6 +40,7 @@ metadata = MetaData(
 outbox = outbox_tables(metadata)
 inbox = inbox_tables(metadata)
 access = access_table(metadata)
+heartbeat = heartbeat_table(metadata)
 
 person = Table(
     "person",

@@ -33,6 +33,7 @@ from dealreg_shared.bus.port import Bus
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate
+from dealreg_shared.heartbeat import Pulse
 from dealreg_shared.outbox import Outbox, Relay
 from dealreg_shared.runtime import Service
 from dealreg_shared.web.app import new_app
@@ -61,6 +62,7 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
     database = make_database(settings, now)
     outbox = make_outbox(settings)
     relay = Relay(database, tables.outbox, bus, f"{NAME}-relay")
+    pulse = Pulse(database, tables.heartbeat, NAME)
     programme = Programme()
     writer = AccountWriter(
         database,
@@ -90,7 +92,7 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
     )
     return Service(
         name=NAME,
-        app=_app(settings, writer, parts),
+        app=_app(settings, writer, parts, pulse),
         database=database,
         migrate=migrated,
         flows=[relay, *consumers(database, bus)],
@@ -98,6 +100,7 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         start=load_plans,
         stop=writer.finish,
         extras={"ensure_admin_key": partial(first_admin_key, database, outbox)},
+        pulse=pulse,
     )
 
 
@@ -106,7 +109,9 @@ async def first_admin_key(database: Database, outbox: Outbox) -> str | None:
     return await database.write(lambda conn: ensure_admin_key(conn, utc_now(), outbox=outbox))
 
 
-def _app(settings: RegistrationSettings, writer: AccountWriter, parts: ProgrammeParts) -> FastAPI:
+def _app(
+    settings: RegistrationSettings, writer: AccountWriter, parts: ProgrammeParts, pulse: Pulse
+) -> FastAPI:
     database, authenticator = parts.database, parts.authenticator
 
     async def database_answers() -> None:
@@ -119,6 +124,7 @@ def _app(settings: RegistrationSettings, writer: AccountWriter, parts: Programme
         description="Deals are registered, decided at once, and kept in true order.",
         # Registration never refuses because the bus is away, so the bus is no part of readiness.
         checks={"database": database_answers},
+        notes={"auditor": pulse.auditor},
         hot=[filing_route(database, writer, authenticator)],
         max_body=settings.http_max_body,
         larger_bodies=LARGER_BODIES,

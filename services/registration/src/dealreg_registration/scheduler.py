@@ -7,6 +7,7 @@ from dealreg_registration.handlers.sweep import sweep
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.db import Database
 from dealreg_shared.runtime import Tick
+from dealreg_shared.turns import Turns
 
 SWEEP_EVERY = timedelta(seconds=1)
 
@@ -20,10 +21,12 @@ def ticks(
     """Plans that another process published, compiled ahead of need; expiries and promotions, so that
     their events come in time."""
 
+    swept = Turns()
+
     async def sweep_due() -> None:
-        await sweep(database, writer)
+        await sweep(database, writer, swept)
 
     return [
         Tick("registration-plans", PLANS_EVERY, load_plans),
-        Tick("registration-sweep", SWEEP_EVERY, sweep_due),
+        Tick("registration-sweep", SWEEP_EVERY, sweep_due, swept),
     ]

@@ -24,6 +24,7 @@ from dealreg_registration.tables_programme import (
     programme_state,
 )
 from dealreg_registration.tables_referrals import referral, transfer
+from dealreg_shared.heartbeat import heartbeat_table
 from dealreg_shared.inbox import inbox_tables
 from dealreg_shared.outbox.tables import outbox_tables
 from dealreg_shared.web.idempotency import idempotency_table
@@ -31,6 +32,7 @@ from dealreg_shared.web.idempotency import idempotency_table
 outbox = outbox_tables(metadata)
 inbox = inbox_tables(metadata)
 idempotency = idempotency_table(metadata)
+heartbeat = heartbeat_table(metadata)
 
 __all__ = [
     "access_key",
@@ -43,6 +45,7 @@ __all__ = [
     "conflict_claim",
     "decision",
     "delegation",
+    "heartbeat",
     "idempotency",
     "inbox",
     "link_key",

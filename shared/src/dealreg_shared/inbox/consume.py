@@ -22,6 +22,7 @@ from dealreg_shared.inbox.applying import Applying, Handler, NotYet, Tombstone
 from dealreg_shared.inbox.received import Received, is_compacted, receive
 from dealreg_shared.inbox.tables import PARKED, WAITING, InboxTables
 from dealreg_shared.telemetry import get_logger, metrics
+from dealreg_shared.turns import Turns
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ class Consumer:
         """Raises ValueError for a handler or tombstone that can never be called."""
         self.group = group
         self.topics = tuple(topics)
+        self.turns = Turns()
         self._database = database
         self._bus = bus
         self._applying = Applying(tables, group, handlers, tombstones or {})
@@ -88,6 +90,7 @@ class Consumer:
         Events that wait for a fact which did not come stay set aside. Raises the database's trouble,
         and ``BusError`` when the log holds messages that it does not deliver.
         """
+        self.turns()
         total = 0
         patience = monotonic() + DRAIN_PATIENCE
         async with self._bus.subscribe(self.group, self.topics) as subscription:
@@ -117,6 +120,7 @@ class Consumer:
                 get_logger(__name__).warning(
                     "consumer will join again", consumer=self.group, error=repr(error)
                 )
+                self.turns()
                 await asyncio.sleep(1.0)
 
     async def rebuild(self, clear: Callable[[Connection], object]) -> None:
@@ -141,7 +145,9 @@ class Consumer:
     async def _step(self, subscription: Subscription) -> None:
         wait = RETRY_SECONDS if self._may_wait else FETCH_SECONDS
         deliveries = await subscription.fetch(BATCH, wait)
+        self.turns()
         await self._patiently(lambda: self._process(subscription, deliveries))
+        self.turns()
         await self._patiently(self._resume_waiting)
         if monotonic() - self._measured >= MEASURE_SECONDS:
             self._measured = monotonic()
@@ -198,6 +204,7 @@ class Consumer:
 
     async def _alone(self, item: Received) -> None:
         """Apply one event in a transaction of its own, or set it aside."""
+        self.turns()
         pause = RETRY_SECONDS / 4
         for attempt in range(1, self._tries + 1):
             try:

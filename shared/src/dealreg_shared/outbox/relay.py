@@ -24,6 +24,7 @@ from dealreg_shared.ids import new_id
 from dealreg_shared.outbox.append import SHARDS
 from dealreg_shared.outbox.tables import OutboxTables
 from dealreg_shared.telemetry import get_logger, metrics
+from dealreg_shared.turns import Turns
 
 POLL_SECONDS = 0.2
 STANDBY_SECONDS = 2.0
@@ -58,6 +59,7 @@ class Relay:
 
     def __init__(self, database: Database, tables: OutboxTables, bus: Bus, name: str) -> None:
         self._name = name
+        self.turns = Turns()
         self._database = database
         self._tables = tables
         self._bus = bus
@@ -80,6 +82,7 @@ class Relay:
 
         Returns how many rows were acknowledged. Raises ``BusError`` and the database's errors.
         """
+        self.turns()
         total = 0
         while moved := await self._round():
             total += moved
@@ -90,6 +93,7 @@ class Relay:
         pause = 0.0
         try:
             while True:
+                self.turns()
                 self._hint.clear()
                 try:
                     moved = await self._round()

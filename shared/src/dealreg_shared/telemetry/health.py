@@ -22,7 +22,11 @@ CHECK_SECONDS = 5.0
 _NO_STORE = {"cache-control": "no-store"}
 
 
-def routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
+Note = Callable[[], str]
+"""Says in a word how something is that is worth knowing but no reason to send no traffic."""
+
+
+def routes(checks: Mapping[str, Check], notes: Mapping[str, Note] | None = None) -> list[BaseRoute]:
     """The three routes. ``checks`` by name, such as ``{"database": ..., "bus": bus.healthy}``."""
 
     async def healthz(_request: Request) -> Response:
@@ -35,7 +39,8 @@ def routes(checks: Mapping[str, Check]) -> list[BaseRoute]:
         }
         ready = all(results)
         return JSONResponse(
-            {"status": "ready" if ready else "not ready", "checks": outcome},
+            {"status": "ready" if ready else "not ready", "checks": outcome}
+            | ({"notes": {name: note() for name, note in notes.items()}} if notes else {}),
             status_code=200 if ready else 503,
             headers=_NO_STORE,
         )

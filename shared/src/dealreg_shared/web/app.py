@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dealreg_shared.telemetry import Check, Requests
+from dealreg_shared.telemetry import Check, Note, Requests
 from dealreg_shared.telemetry.health import routes as health_routes
 from dealreg_shared.web.docs_page import docs_routes
 from dealreg_shared.web.front import front_route
@@ -93,12 +93,14 @@ def new_app(
     service: str,
     description: str = "",
     checks: Mapping[str, Check] | None = None,
+    notes: Mapping[str, Note] | None = None,
     routes: Sequence[BaseRoute] = (),
     hot: Sequence[HotRoute] = (),
     max_body: int = MAX_BODY,
     larger_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
-    """An application named ``service`` in metrics, with ``/healthz``, ``/readyz`` (all ``checks`` pass),
+    """An application named ``service`` in metrics, with ``/healthz``, ``/readyz`` (all ``checks`` pass;
+    ``notes`` are told beside),
     ``/metrics``, ``/docs``, ``/openapi.json`` and ``/``, which names them. ``routes`` are plain
     Starlette routes, tried first; ``hot`` ones are also reached around the framework's layers.
     ``larger_bodies`` gives the paths that take more than ``max_body``
@@ -112,7 +114,7 @@ def new_app(
             *(Route(route.path, route.endpoint, methods=[route.method]) for route in hot),
             *routes,
             front_route(service, version),
-            *health_routes(checks or {}),
+            *health_routes(checks or {}, notes),
             *docs_routes(title),
         ],
         docs_url=None,

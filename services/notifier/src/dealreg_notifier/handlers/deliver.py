@@ -6,7 +6,7 @@ same id: at least once, recognisable. A result that arrives after its lease is n
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from random import random
@@ -37,6 +37,7 @@ from dealreg_shared.contracts.escalation import NotificationFailed
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger, metrics
+from dealreg_shared.turns import Turns
 
 PER_WORKER = 5
 """Messages that a worker is given under one lease: the lease outlasts five time-outs."""
@@ -83,6 +84,7 @@ class Postman:
     links: LinkMaker
     keyring: Keyring
     chance: Callable[[], float] = random
+    turns: Turns = field(default_factory=Turns)
 
     async def deliver_due(self) -> int:
         """Until nothing is due. Returns how many attempts were made."""
@@ -144,6 +146,7 @@ class Postman:
             )
             if batch:
                 await self.database.write(partial(self._record_batch, batch=batch))
+                self.turns()
 
     def _record_batch(self, conn: Connection, batch: Sequence[tuple[Claimed, Outcome]]) -> None:
         for item, outcome in batch:

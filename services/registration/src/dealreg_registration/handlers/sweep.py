@@ -3,6 +3,7 @@
 Settling happens before every command anyway; a sweep is a command that does nothing more.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dealreg_registration.commands import SYSTEM, Actor, Answer, Target, Work
@@ -31,8 +32,13 @@ class Sweep:
         return Answer(204, b"")
 
 
-async def sweep(database: Database, writer: AccountWriter) -> int:
-    """Sweep every account on which something is overdue. Returns how many."""
+async def sweep(
+    database: Database, writer: AccountWriter, some_done: Callable[[], None] = lambda: None
+) -> int:
+    """Sweep every account on which something is overdue. Returns how many.
+
+    ``some_done`` is called after each part of many.
+    """
     swept = 0
     while True:
         due = await writer.programme.read(
@@ -45,5 +51,6 @@ async def sweep(database: Database, writer: AccountWriter) -> int:
             correlation_id = new_id("swp")
             await writer.submit_all([Sweep(account_id, correlation_id) for account_id in due])
         swept += len(due)
+        some_done()
         if len(due) < SWEEP_LIMIT:
             return swept
