@@ -20,7 +20,6 @@ from dealreg_shared.heartbeat import Pulse
 from dealreg_shared.scheduler import Metronome
 from dealreg_shared.turns import Turns
 
-
 OFTEN = timedelta(seconds=10)
 """A tick that comes more rarely than this has no heartbeat: the ticks beside it show that time goes."""
 
