@@ -15,6 +15,7 @@ from dealreg_notifier import bounces, endpoints, storms, tables
 from dealreg_notifier.channels.email import NAME as EMAIL
 from dealreg_notifier.channels.port import Channel, Place
 from dealreg_notifier.domain.errors import NoSuchDelivery, NotDead
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import UtcDateTime
 
 OPEN_STATES = ("pending", "sending")
@@ -306,6 +307,7 @@ def replay(conn: Connection, delivery_ids: Sequence[str], now: datetime) -> None
             raise NoSuchDelivery(f"there is no delivery {delivery_id}")
         if found[delivery_id].state != "dead":
             raise NotDead(f"delivery {delivery_id} is {found[delivery_id].state}, not dead")
+    crashpoint("deliveries.replayed")
     messages = sorted({row.carried_by or row.delivery_id for row in found.values()})
     conn.execute(
         update(table)

@@ -26,6 +26,7 @@ from dealreg_notifier.domain.preferences import (
 )
 from dealreg_notifier.wording import Wording
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox
 from dealreg_shared.telemetry import get_logger, metrics
@@ -118,8 +119,10 @@ class Desk:
                     )
             _WRITTEN.labels(draft.kind).inc()
         conn.execute(tables.notification.insert(), notifications)
+        crashpoint("notices.written")
         if deliveries:
             conn.execute(tables.delivery.insert(), deliveries)
+        crashpoint("notices.intended")
 
     def _intents(
         self,

@@ -11,6 +11,7 @@ from dealreg_notifier.handlers.timers import BATCH, fire_due
 from dealreg_notifier.notices import Desk
 from dealreg_notifier.retention import forget_old
 from dealreg_notifier.streams import Listeners
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.runtime import Tick
 from dealreg_shared.telemetry import metrics
@@ -56,6 +57,7 @@ def timers_due(
         fired = 0
         while True:
             batch = await database.write(lambda conn: fire_due(conn, desk))
+            crashpoint("timers.committed")
             fired += batch
             some_done()
             if batch < BATCH:

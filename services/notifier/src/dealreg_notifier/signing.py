@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dealreg_notifier.tables import signing_key
 from dealreg_shared.contracts.catalogue import KEYS
 from dealreg_shared.contracts.keys import LinkKeyUpdated
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 from dealreg_shared.links import KEY_BYTES, bytes_of, key_id_of, public_of, text_of
 from dealreg_shared.outbox import Outbox, Outgoing
@@ -100,6 +101,7 @@ class Keyring:
         conn.execute(delete(signing_key).where(signing_key.c.key_id == key_id))
         if conn.execute(insert(signing_key).values(values).on_conflict_do_nothing()).rowcount:
             self._publish(conn, now)
+        crashpoint("signing.replaced")
         return key_id
 
     def _publish(self, conn: Connection, now: datetime) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from dealreg_notifier.domain.gathering import SINGLY, TOGETHER, WINDOW, Gathering, Sent, gather
 from dealreg_notifier.tables import delivery
+from dealreg_shared.crashpoint import crashpoint
 
 _LOCK = 4_717_001
 """A number of our own among PostgreSQL's advisory locks."""
@@ -54,6 +55,7 @@ def gathered(
             leaving[delivery_id] = row["carries"] or 1
             late += [delivery_id] if pile in ways and pile.digest_at is not None else []
         elif way == TOGETHER and pile not in led:
+            crashpoint("storm.gathering")
             led.add(pile)
             leaving[delivery_id] = 1 + _load(conn, pile, delivery_id, now)
     for pile, way in ways.items():
@@ -68,6 +70,7 @@ def gathered(
         conn.execute(
             update(delivery).where(delivery.c.delivery_id.in_(ids)).values(carries=carries)
         )
+    crashpoint("storm.gathered")
     return list(leaving)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, String, Table, Text, or_, select, upd
 
 from dealreg_registration.metadata import metadata
 from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import UtcDateTime
 from dealreg_shared.links import bytes_of
 
@@ -24,6 +25,7 @@ link_key = Table(
 
 def link_key_updated(conn: Connection, event: Event[Any]) -> None:
     """The latest value of a key wins."""
+    crashpoint("link_key.arrived")
     data = event.data
     values = {"public_key": data.public_key, "valid_until": data.valid_until}
     mine = link_key.c.key_id == data.key_id

@@ -48,6 +48,7 @@ from dealreg_registration.precedent_reading import precedents_for
 from dealreg_registration.programme import Programme, ProgrammeStale
 from dealreg_registration.waiting import Waiting, next_batch, waiting_for
 from dealreg_shared.contracts.catalogue import REGISTRATION
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.outbox import Outbox, Outgoing
 from dealreg_shared.telemetry import metrics
@@ -149,6 +150,7 @@ class AccountWriter:
             elif not batch[0].answer.done():
                 batch[0].answer.set_exception(error)
             return
+        crashpoint("writer.committed")
         BATCHES.inc()
         COMMANDS.inc(len(batch))
         self._committed()
@@ -159,6 +161,7 @@ class AccountWriter:
                 waiting.answer.set_result(answer)
             else:
                 waiting.answer.set_exception(answer)
+        crashpoint("writer.answered")
 
     async def _commit(self, commands: Sequence[Command]) -> list[Answer | Exception]:
         repeated = False
@@ -191,6 +194,7 @@ class AccountWriter:
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
         targets, resolutions, made = find_accounts(conn, commands)
         rows = store.lock_accounts(conn, to_lock(commands, targets, resolutions) - made)
+        crashpoint("writer.locked")
         check_not_merged(commands, targets, rows)
         book, standing, now = self.programme.held(conn)
         if (plan := book.at(now)) is None:
@@ -234,6 +238,7 @@ class AccountWriter:
                         key.scope, key.key, key.request_hash, answer.status, answer.body, now
                     )
                 )
+        crashpoint("writer.decided")
         self._write_rows(conn, batch, loaded, now)
         return answers
 
@@ -281,6 +286,7 @@ class AccountWriter:
         merges = [(survivor, merged, moved.taken_at) for survivor, merged, moved in batch.merges]
         store_rows.write_accounts(conn, touched, batch.details, further, now, merges)
         store_rows.replace_contacts(conn, batch.replaced_contacts)
+        crashpoint("writer.written")
 
 
 class _Batch:

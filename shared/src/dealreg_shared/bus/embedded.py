@@ -24,6 +24,7 @@ from typing import TypeVar
 from dealreg_shared.bus.headers import key_version
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
 from dealreg_shared.contracts.catalogue import TOPICS
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.private_files import make_file, make_folder
 
 T = TypeVar("T")
@@ -80,8 +81,10 @@ class EmbeddedBus:
             with self._writing("FULL") as conn:
                 for message in messages:
                     self._append(conn, message)
+                crashpoint("bus.appended")
 
         await self._in(self._writer, append)
+        crashpoint("bus.committed")
         for hint in self._waiting:
             hint.set()
 
@@ -245,6 +248,7 @@ class EmbeddedSubscription:
         if not done or self._lock is None:
             return
         await self._bus.write_positions(self._group, list(done.items()))
+        crashpoint("bus.position_stored")
         self._done.update(done)
 
     async def seek_to_beginning(self) -> None:

@@ -22,6 +22,7 @@ from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
 from dealreg_shared.bus.stuck import BusStuck, within
 from dealreg_shared.contracts.catalogue import TOPICS, Topic
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import get_logger
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class KafkaBus:
             except _FAILURES as error:
                 await self._dispose()
                 raise BusError(f"Kafka did not acknowledge: {error!r}") from error
+            crashpoint("kafka.acknowledged")
             self._disposals = 0
 
     @asynccontextmanager
@@ -292,6 +294,7 @@ class KafkaSubscription:
                 error=repr(error),
             )
         else:
+            crashpoint("kafka.position_committed")
             self._done |= done
 
     async def seek_to_beginning(self) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.inbox.received import Received, is_compacted
 from dealreg_shared.inbox.tables import PARKED, InboxTables
@@ -81,7 +82,9 @@ class Applying:
         outcomes: Counter[str] = Counter()
         for item in received:
             outcomes[self._judge(conn, states[item.topic, item.key], item)] += 1
+        crashpoint("inbox.effect")
         self.save(conn, states.values())
+        crashpoint("inbox.applied")
         return outcomes
 
     def set_aside(self, conn: Connection, item: Received, status: str, reason: str) -> None:
@@ -94,6 +97,7 @@ class Applying:
             state.set_aside(status, reason, app_now(conn))
         self._store(conn, state, item, reason)
         self.save(conn, states.values())
+        crashpoint("inbox.set_aside")
 
     def lock(
         self, conn: Connection, pairs: Iterable[tuple[str, str]]

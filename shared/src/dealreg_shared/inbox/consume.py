@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from dealreg_shared.bus.port import Bus, BusError, Delivery, Position, Subscription
 from dealreg_shared.contracts.catalogue import CATALOGUE, topic_of
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.db.faults import is_transient
 from dealreg_shared.inbox import replaying
@@ -182,10 +183,12 @@ class Consumer:
             if self._rewind:
                 await subscription.seek_to_beginning()
                 await self._database.write(self._rewound)
+                crashpoint("inbox.rewound")
                 self._rewind = False
                 return 0
             if not deliveries:
                 return 0
+            crashpoint("inbox.fetched")
             received = [receive(delivery) for delivery in deliveries]
             try:
                 outcomes = await self._database.write(
@@ -199,7 +202,9 @@ class Consumer:
             else:
                 for outcome, count in outcomes.items():
                     _EVENTS.labels(self.group, outcome).inc(count)
+            crashpoint("inbox.committed")
             await subscription.commit(_last_of_each_partition(deliveries))
+            crashpoint("inbox.position_committed")
             return len(deliveries)
 
     async def _alone(self, item: Received) -> None:
@@ -229,6 +234,7 @@ class Consumer:
                 )
                 reason = f"{type(error).__name__}: {error}"
             else:
+                crashpoint("inbox.alone_committed")
                 for outcome in outcomes:
                     _EVENTS.labels(self.group, outcome).inc()
                 return
@@ -249,6 +255,7 @@ class Consumer:
         await self._database.write(
             lambda conn: self._applying.set_aside(conn, item, status, reason)
         )
+        crashpoint("inbox.set_aside_committed")
         _EVENTS.labels(self.group, status).inc()
 
     async def _resume_waiting(self) -> int:

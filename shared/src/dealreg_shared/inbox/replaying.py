@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from dealreg_shared.bus.port import Position
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.faults import is_transient
 from dealreg_shared.inbox.applying import Applying, KeyState, NotYet, gap
@@ -108,6 +109,7 @@ async def _try(
         if is_transient(error) or not attempted:
             raise
         return False, (attempted[-1], PARKED, f"{type(error).__name__}: {error}")
+    crashpoint("inbox.resume_committed")
     if step.hindrance is not None:
         return False, (step.version, PARKED, step.hindrance)
     return step.applied, None
@@ -124,6 +126,7 @@ def _advance(
     if row is None:
         state.let_go()
         applying.save(conn, [state])
+        crashpoint("inbox.let_go")
         return Step(finished=True)
     hindrance = gap(state, row.version)
     item = read(topic, key, row.body, row.version, Position(topic, row.partition, row.offset))
@@ -135,6 +138,7 @@ def _advance(
     state.applied(row.version, item.event_id)
     applying.save(conn, [state])
     resolve(conn, applying.tables, row.id, "applied")
+    crashpoint("inbox.resumed")
     return Step(applied=True)
 
 

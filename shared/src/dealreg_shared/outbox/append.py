@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dealreg_shared.contracts.base import EventData
 from dealreg_shared.contracts.catalogue import CATALOGUE, TOPICS, encode, event_model
 from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_event_id
 from dealreg_shared.outbox.tables import KEY_LENGTH, OutboxTables
 
@@ -69,6 +70,7 @@ class Outbox:
         last = self._advance(conn, [(_topic(item), item.key) for item in items])
         events = self._events(items, at, last)
         conn.execute(self.tables.outbox.insert(), [self._row(event, at) for event in events])
+        crashpoint("outbox.appended")
         return events
 
     def rows(
@@ -104,6 +106,7 @@ class Outbox:
                 for key, version in zip(keys, counted, strict=True)
             ],
         )
+        crashpoint("outbox.erased")
 
     def _events(
         self,

@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.bus.headers import event_headers, tombstone_headers
 from dealreg_shared.bus.port import Bus, BusError, Message
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.faults import is_transient
 from dealreg_shared.ids import new_id
@@ -131,19 +132,23 @@ class Relay:
                 asked = monotonic()
                 shards = await self._database.write(self._lease)
                 self._held = _Held(shards, asked + LEASE_SECONDS)
+                crashpoint("relay.leased")
             if not self._held.shards:
                 self._held = _Held()
                 return 0
             rows = await self._database.read(self._oldest_unsent)
             if not rows:
                 return 0
+            crashpoint("relay.read")
             try:
                 async with asyncio.timeout(PUBLISH_SECONDS):
                     await self._bus.publish([_message(row) for row in rows])
             except TimeoutError as error:
                 raise BusError(f"no acknowledgement within {PUBLISH_SECONDS:g} s") from error
+            crashpoint("relay.published")
             ids = [row.id for row in rows]
             await self._database.write(lambda conn: self._mark(conn, ids))
+            crashpoint("relay.marked")
             _SENT.labels(self._name).inc(len(ids))
             return len(ids)
 
@@ -184,6 +189,7 @@ class Relay:
         table = self._tables.outbox
         now = app_now(conn)
         conn.execute(table.update().where(table.c.id.in_(ids)).values(sent_at=now))
+        crashpoint("relay.marking")
 
     async def _measure(self) -> None:
         if monotonic() - self._measured < MEASURE_SECONDS:

@@ -22,6 +22,7 @@ from dealreg_coverage.handlers.hand_set import (
 )
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.contracts.people import Role
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web.etag import check_if_match, etag
@@ -72,6 +73,7 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
             return _state(conn, desk, where)
 
         state, version = await database.write(work)
+        crashpoint("coverage.factor_committed")
         response.headers["etag"] = etag(version)
         return state
 
@@ -79,6 +81,7 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
     async def delete_factor(where: Where, _caller: Setter, request: Request) -> Response:
         """Take back what was set by hand; the computed value counts again."""
         await database.write(lambda conn: take_back(conn, desk, where, _check(request)))
+        crashpoint("coverage.factor_taken_back")
         return Response(status_code=204)
 
     return routes

@@ -20,6 +20,7 @@ from dealreg_coverage.tables import ANNOUNCED_GAP, ANNOUNCED_SCORE
 from dealreg_coverage.upsert import put
 from dealreg_shared.contracts.base import EventData, Market
 from dealreg_shared.contracts.coverage import GapClosed, GapOpened, ScoreChanged
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.outbox import Outgoing
 
 
@@ -70,6 +71,7 @@ def _tell(
         outgoing += _gap_of(conn, seen, gaps.get(seen.market), now, cause)
     if outgoing:
         desk.outbox.append(conn, outgoing, now)
+        crashpoint("coverage.told")
 
 
 def _scores_of(

@@ -26,6 +26,7 @@ from dealreg_shared.contracts.registration import (
     RegistrationFact,
     RegistrationFiled,
 )
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.inbox import NotYet
 
@@ -89,6 +90,7 @@ def conflict_opened(_desk: Desk, conn: Connection, event: Event[ConflictOpened])
     if event.data.kind == "overlap":
         store.one_writer(conn)
         store.add_meeting(conn, _market(event.data.market), event.data.opened_at)
+        crashpoint("coverage.met")
 
 
 def _add(
@@ -107,10 +109,12 @@ def _add(
     store.one_writer(conn)
     market = _market(fact.market)
     store.add(conn, CellKey(fact.partner_id, market), at, sums, kind, str(event.id))
+    crashpoint("coverage.summed")
     now = app_now(conn)
     if (sums.won or sums.lost) and quarter_of(at) < quarter_of(now):
         store.set_refreshed(conn, None, None)  # it moves the programme's mean: all scores are due
     assess_market(conn, desk, market, now, Cause.of(event, because))
+    crashpoint("coverage.assessed")
 
 
 def _need_plan(conn: Connection, number: int) -> None:

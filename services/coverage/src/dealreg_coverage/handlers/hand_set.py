@@ -17,6 +17,7 @@ from dealreg_coverage.domain.plan import Plan
 from dealreg_coverage.domain.sums import HandSet
 from dealreg_coverage.handlers.assess import assess_market
 from dealreg_coverage.handlers.desk import Cause, Desk
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 
 LONGEST = timedelta(days=731)
@@ -58,6 +59,7 @@ def set_factor(
     store.put_hand_set(conn, address.key, address.factor, after)
     cause = Cause.by_itself(f"{address.factor} was set by hand")
     assess_market(conn, desk, address.key.market, now, cause)
+    crashpoint("coverage.factor_set")
     return after
 
 

@@ -14,6 +14,7 @@ from dealreg_coverage.domain.plan import Plan
 from dealreg_coverage.domain.quarter import quarter_of
 from dealreg_coverage.handlers.assess import assess_all
 from dealreg_coverage.handlers.desk import Cause, Desk
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 
 
@@ -31,11 +32,13 @@ def time_passed(desk: Desk, conn: Connection) -> bool:
             return False
         if not _matters(conn, plan, date.fromisoformat(day), today):
             store.set_refreshed(conn, today.isoformat(), plan.number)
+            crashpoint("coverage.day_noted")
             return False
     because = (
         "time passed" if number in (plan.number, None) else f"plan {plan.number} came in force"
     )
     assess_all(conn, desk, now, Cause.by_itself(because))
+    crashpoint("coverage.time_assessed")
     return True
 
 

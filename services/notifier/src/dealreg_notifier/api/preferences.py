@@ -11,6 +11,7 @@ from dealreg_notifier.domain.errors import NoSuchPerson, NotYourPreferences
 from dealreg_notifier.domain.preferences import DEFAULT
 from dealreg_notifier.notices import Desk
 from dealreg_shared.auth import Authenticator, Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.web.bodies import JsonBody
 
@@ -51,6 +52,7 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
         def work(conn: Connection) -> PreferencesView:
             whose = _whose(conn, caller, person)
             wishes.put(conn, whose, wished, app_now(conn))
+            crashpoint("preferences.stored")
             return PreferencesView.of(whose, wished)
 
         return await database.write(work)

@@ -39,6 +39,7 @@ from dealreg_notifier.domain.errors import (
 from dealreg_notifier.notices import Desk
 from dealreg_notifier.tables import delivery, delivery_attempt, endpoint, notification
 from dealreg_shared.auth import Authenticator, Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.ids import new_id
 from dealreg_shared.web import paging
@@ -80,6 +81,7 @@ def router(
 
         def work(conn: Connection) -> CreatedEndpoint:
             endpoint_id, secret = endpoints.create(conn, new, app_now(conn))
+            crashpoint("endpoint.made")
             return CreatedEndpoint(**_one(conn, endpoint_id, caller).model_dump(), secret=secret)
 
         return await database.write(work)
@@ -131,6 +133,7 @@ def router(
         def work(conn: Connection) -> Endpoint:
             _mine(conn, endpoint_id, caller)
             endpoints.change(conn, endpoint_id, values)
+            crashpoint("endpoint.changed")
             return _one(conn, endpoint_id, caller)
 
         return await database.write(work)
@@ -142,6 +145,7 @@ def router(
         def work(conn: Connection) -> None:
             _mine(conn, endpoint_id, caller)
             endpoints.remove(conn, [endpoint_id])
+            crashpoint("endpoint.removed")
 
         await database.write(work)
         return Response(status_code=204)
@@ -158,6 +162,7 @@ def router(
             now = app_now(conn)
             until = now + timedelta(hours=body.overlap_hours)
             secret = endpoints.rotate(conn, endpoint_id, until, now)
+            crashpoint("endpoint.rotated")
             return CreatedEndpoint(**_one(conn, endpoint_id, caller).model_dump(), secret=secret)
 
         return await database.write(work)

@@ -20,6 +20,7 @@ import aiosmtplib
 from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome, Refused, Retry
 from dealreg_notifier.domain.retries import PAUSES, Schedule
 from dealreg_notifier.settings import NotifierSettings
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.outbound import OutboundClient
 
 NAME = "email"
@@ -90,6 +91,7 @@ class SmtpSender:
         except (aiosmtplib.SMTPException, OSError) as error:
             await self.close()
             return Retry(f"the connection broke while sending ({type(error).__name__})")
+        crashpoint("mail.sent")
         return Delivered()
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 
 from dealreg_notifier.domain.errors import NoSuchNotification
 from dealreg_notifier.tables import notification
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.web import paging
 
 
@@ -55,4 +56,5 @@ def mark_read(conn: Connection, notification_id: str, recipient: str, now: datet
         .where(notification.c.notification_id == notification_id, notification.c.read_at.is_(None))
         .values(read_at=now)
     )
+    crashpoint("notice.read")
     return one(conn, notification_id, recipient)

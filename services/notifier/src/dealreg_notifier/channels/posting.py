@@ -12,6 +12,7 @@ from time import monotonic
 
 from dealreg_notifier.channels.port import Delivered, Exchange, Outcome, Refused, Retry
 from dealreg_notifier.domain.retries import MOST_WAIT
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.outbound import Answer, NotSent, OutboundClient, Unanswered
 
 
@@ -40,6 +41,7 @@ async def post(
         return Refused(f"nothing was sent: {error}", exchange=Exchange(monotonic() - begun, sent))
     except Unanswered as error:
         return Retry(error.kind, exchange=Exchange(monotonic() - begun, sent))
+    crashpoint("post.answered")
     exchange = Exchange(
         monotonic() - begun, sent, answer.status, hashlib.sha256(answer.body).hexdigest()
     )

@@ -34,6 +34,7 @@ from dealreg_notifier.notices import Desk
 from dealreg_notifier.signing import Keyring
 from dealreg_notifier.wording import in_language
 from dealreg_shared.contracts.escalation import NotificationFailed
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger, metrics
@@ -91,6 +92,7 @@ class Postman:
         made = 0
         while self.channels:
             batch = await self.database.write(self._claim)
+            crashpoint("deliveries.claim_committed")
             claimed = batch.claimed
             if not claimed:
                 break
@@ -117,6 +119,7 @@ class Postman:
             self.workers * PER_WORKER,
             self.storm_limit,
         )
+        crashpoint("deliveries.claimed")
         return Batch(claimed, now, self.keyring.current(conn))
 
     async def _work(
@@ -130,6 +133,7 @@ class Postman:
                     outcome = Refused("the address was refused before; it waits for another one")
                 else:
                     outcome = await self._send(channel, sender, item, batch)
+                crashpoint("deliveries.attempted")
                 outcomes.put_nowait((item, outcome))
 
     async def _record_all(self, outcomes: Outcomes) -> None:
@@ -146,11 +150,13 @@ class Postman:
             )
             if batch:
                 await self.database.write(partial(self._record_batch, batch=batch))
+                crashpoint("deliveries.record_committed")
                 self.turns()
 
     def _record_batch(self, conn: Connection, batch: Sequence[tuple[Claimed, Outcome]]) -> None:
         for item, outcome in batch:
             self.record(conn, item, outcome)
+        crashpoint("deliveries.recorded")
 
     async def _send(self, channel: Channel, sender: Sender, item: Claimed, batch: Batch) -> Outcome:
         try:

@@ -16,6 +16,7 @@ from dealreg_notifier.deliveries import Claimed
 from dealreg_notifier.domain.retries import BREATHER, GIVING_UP, Schedule
 from dealreg_notifier.notices import Desk, Draft
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import get_logger, metrics
 
 OFF = "endpoint_off"
@@ -79,6 +80,7 @@ def _switch_off(
     conn: Connection, desk: Desk, item: Claimed, place: Place, reason: str, now: datetime
 ) -> None:
     row = endpoints.switch_off(conn, place.endpoint_id, reason, now)
+    crashpoint("endpoint.switched_off")
     if row is None:
         return
     _OFF.labels(row["kind"]).inc()

@@ -16,6 +16,7 @@ from dealreg_notifier.notices import Desk, Draft
 from dealreg_notifier.store import Case
 from dealreg_notifier.tables import Fields
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.ladder import Deadline
 from dealreg_shared.telemetry import metrics
@@ -32,12 +33,15 @@ def fire_due(conn: Connection, desk: Desk) -> int:
     due = store.claim_due_timers(conn, app_now(conn), BATCH)
     if not due:
         return 0
+    crashpoint("timers.claimed")
     cases = store.lock_cases(conn, {timer["subject"] for timer in due})
     now = app_now(conn)
     store.end_timers(conn, [timer["timer_id"] for timer in due], now)
+    crashpoint("timers.ended")
     for timer in due:
         _LATENESS.observe((now - timer["due_at"]).total_seconds())
     _act(conn, desk, [case for case in cases if case.closed_at is None], due, now)
+    crashpoint("timers.acted")
     return len(due)
 
 

@@ -13,6 +13,7 @@ from dealreg_registration.api.errors import not_found
 from dealreg_registration.commands import Answer, Command, IdempotencyKey
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.web import etag, idempotency
 
@@ -63,6 +64,7 @@ class Acting:
             etag.check_if_match(request, view["version"])
             seen = view["version"]
         answer: Answer = await self._writer.submit(make(seen))
+        crashpoint("acting.committed")
         headers = {} if answer.version is None else {"etag": etag.etag(answer.version)}
         return Response(answer.body, answer.status, headers, media_type="application/json")
 

@@ -34,6 +34,7 @@ from dealreg_registration.handlers.work_on_case import (
 )
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag, idempotency
@@ -67,6 +68,7 @@ def case_acts_router(
             if stored is not None:
                 return _answer(stored.body, stored.status)
         answer = await writer.submit(make(key))
+        crashpoint("case.committed")
         return _answer(answer.body, answer.status)
 
     @router.post(
@@ -169,6 +171,7 @@ def case_acts_router(
         actor = actor_of(principal).id
         if not await database.write(lambda conn: erase_entry(conn, conflict_id, entry_id, actor)):
             raise not_found()
+        crashpoint("entry.erased")
 
     @router.get("/questions", summary="What you are asked about conflicts, the newest first")
     async def list_questions(

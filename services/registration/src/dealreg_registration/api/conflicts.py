@@ -17,6 +17,7 @@ from dealreg_registration.handlers.merge_accounts import MergeAccounts
 from dealreg_registration.handlers.sweep import sweep
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag
@@ -150,6 +151,7 @@ def conflicts_router(
                 views[0]["version"],
             )
         )
+        crashpoint("account.committed")
         [view] = await programme.read(
             database, lambda conn: reading.account_detail(conn, programme, [account_id])
         )
@@ -177,6 +179,7 @@ def conflicts_router(
                 account_id, body.other_account_id, actor_of(principal), current(), body.reason
             )
         )
+        crashpoint("merge.committed")
         return await read_account(account_id, principal, response)
 
     return router

@@ -12,6 +12,7 @@ from dealreg_registration.handlers.delegate import Period, delegate, end_delegat
 from dealreg_registration.tables_programme import delegation
 from dealreg_shared.auth import Principal
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import paging
 from dealreg_shared.web.bodies import JsonBody
@@ -43,6 +44,7 @@ def delegations_router(parts: ProgrammeParts) -> APIRouter:
                 correlation_id=current(),
             )
         )
+        crashpoint("delegation.committed")
         parts.committed()
         return _view(row)
 
@@ -76,6 +78,7 @@ def delegations_router(parts: ProgrammeParts) -> APIRouter:
                 correlation_id=current(),
             )
         )
+        crashpoint("delegation.ended")
         parts.committed()
 
     return router

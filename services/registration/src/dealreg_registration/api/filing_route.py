@@ -24,6 +24,7 @@ from dealreg_registration.domain.errors import DomainError
 from dealreg_registration.handlers.file_registration import FileRegistration
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.ids import new_id, new_secret
 from dealreg_shared.telemetry import current
@@ -70,6 +71,7 @@ def filing_route(
             answer = await writer.submit(command)
         except DomainError as refusal:
             raise problem_for(refusal) from refusal
+        crashpoint("file.committed")
         # A stored answer speaks of the registration that was made then.
         again = command.registration_id.encode() not in answer.body
         headers = {REPLAYED: "true"} if again else None

@@ -15,6 +15,7 @@ from dealreg_registration.handlers.manage_keys import create_key, revoke_key
 from dealreg_registration.tables_programme import access_key
 from dealreg_shared.auth import Principal
 from dealreg_shared.contracts.people import AccessKeyUpdated, Role
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import paging
 from dealreg_shared.web.bodies import JsonBody
@@ -47,6 +48,7 @@ def keys_router(parts: ProgrammeParts) -> APIRouter:
                 correlation_id=current(),
             )
         )
+        crashpoint("key.made_committed")
         parts.committed()
         response.headers["location"] = f"/v1/keys/{access.key_id}"
         response.headers["cache-control"] = "no-store"
@@ -110,6 +112,7 @@ def keys_router(parts: ProgrammeParts) -> APIRouter:
                 correlation_id=current(),
             )
         )
+        crashpoint("key.revoked_committed")
         parts.authenticator.forget(key_id)
         parts.committed()
         return key_view(access)

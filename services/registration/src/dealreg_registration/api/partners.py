@@ -24,6 +24,7 @@ from dealreg_registration.api.schemas_programme import (
 from dealreg_registration.handlers.suspend_partner import change_standing
 from dealreg_registration.programme_store import StandingRow, lock_programme, standings
 from dealreg_shared.auth import Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag
 from dealreg_shared.web.bodies import JsonBody
@@ -71,6 +72,7 @@ def partners_router(parts: ProgrammeParts) -> APIRouter:
             return partner, standing
 
         partner, standing = await database.write(work)
+        crashpoint("standing.committed")
         parts.committed()
         return _answer(partner, standing)
 

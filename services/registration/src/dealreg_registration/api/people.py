@@ -11,6 +11,7 @@ from dealreg_registration.api.schemas_programme import person_view
 from dealreg_registration.handlers.manage_people import erase_person
 from dealreg_registration.tables_programme import person
 from dealreg_shared.auth import Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import paging
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Position, page
@@ -58,6 +59,7 @@ def people_router(parts: ProgrammeParts) -> APIRouter:
                 correlation_id=current(),
             )
         )
+        crashpoint("person.erased_committed")
         for key_id in revoked:
             parts.authenticator.forget(key_id)
         parts.committed()

@@ -30,6 +30,7 @@ from dealreg_registration.programme_store import known_people, lock_programme, n
 from dealreg_registration.tables import idempotency as idempotency_rows
 from dealreg_registration.tables_programme import plan
 from dealreg_shared.auth import Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import idempotency
@@ -152,8 +153,10 @@ def plans_router(parts: ProgrammeParts) -> APIRouter:
                 return StoredAnswer(201, body)
 
             answer = await database.write(work)
+            crashpoint("plan.committed")
             parts.committed()
             await parts.plans_changed()
+            crashpoint("plan.loaded")
         number = orjson.loads(answer.body)["number"]
         return Response(
             answer.body,

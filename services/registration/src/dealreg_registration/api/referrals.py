@@ -17,6 +17,7 @@ from dealreg_registration.handlers.consent_referral import ConsentToReferral
 from dealreg_registration.handlers.sweep import sweep
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.ids import new_id, new_secret
 from dealreg_shared.telemetry import current
@@ -47,6 +48,7 @@ def referrals_router(
 
     async def submit(command: Command) -> Response:
         answer = await writer.submit(command)
+        crashpoint("referral.committed")
         return Response(answer.body, answer.status, media_type="application/json")
 
     @router.get("/referrals", summary="Referrals, the newest first")

@@ -15,6 +15,7 @@ from dealreg_registration.handlers.transfer_registration import AnswerTransfer, 
 from dealreg_registration.transfer_rows import find_transfer, transfer_page
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.ids import new_id, new_secret
 from dealreg_shared.telemetry import current
@@ -111,6 +112,7 @@ def transfers_router(
                 idempotency=await acting.key_of(request, principal),
             )
         )
+        crashpoint("transfer.committed")
         return Response(given.body, given.status, media_type="application/json")
 
     @router.post("/transfers/{transfer_id}/accept", summary="Consent, as one of the two sides")

@@ -6,6 +6,7 @@ from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target,
 from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.domain.filing import add_lines, resolve_lines
 from dealreg_registration.views import encode, present_view
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -30,6 +31,7 @@ class AddLines:
             raise VersionConflict("The registration changed since you read it.")
         lines = resolve_lines(work.context, self.product_lines)
         registration, _ = add_lines(work.account, registration, lines, work.context, new_id)
+        crashpoint("lines.decided")
         return Answer(
             201,
             encode(present_view(work.account, registration, work.context, self.actor)),

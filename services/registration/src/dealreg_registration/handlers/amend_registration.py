@@ -10,6 +10,7 @@ from dealreg_registration.domain.amending import amend
 from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.domain.facts import Facts
 from dealreg_registration.views import encode, present_view
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -48,6 +49,7 @@ class AmendRegistration:
         )
         if self.contacts is not None:
             work.replaced_contacts[registration.id] = self.contacts
+        crashpoint("amend.decided")
         return Answer(
             200,
             encode(present_view(work.account, registration, work.context, self.actor)),

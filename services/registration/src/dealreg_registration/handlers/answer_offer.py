@@ -7,6 +7,7 @@ from dealreg_registration.commands import Answer, Work
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.domain.offers import accept_offer, decline_offer
 from dealreg_registration.handlers.on_registration import OnRegistration
+from dealreg_shared.crashpoint import crashpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,4 +26,5 @@ class AnswerOffer(OnRegistration):
         else:
             decline_offer(work.account, claims, work.book, work.context)
         touch(work.account, registration, work.context)
+        crashpoint("offer.answered")
         return self.answer(work)

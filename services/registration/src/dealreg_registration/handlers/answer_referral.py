@@ -14,6 +14,7 @@ from dealreg_registration.domain.referral import Referral
 from dealreg_registration.domain.referral_answers import accept, decline, pending
 from dealreg_registration.referral_views import answered_view
 from dealreg_registration.views import encode, receipt_view, registration_view
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -34,6 +35,7 @@ class DeclineReferral:
     def run(self, work: Work) -> Answer:
         _check_target(work, self.referral_id, self.actor)
         referral = decline(work.account, self.referral_id, work.context)
+        crashpoint("referral.declined")
         return Answer(200, encode(answered_view(work.account, referral)))
 
 
@@ -86,6 +88,7 @@ class AcceptReferral:
         view["registration"] = registration_view(account, own, decision, self.actor) | {
             "receipt": receipt_view(self.receipt_number, own)
         }
+        crashpoint("referral.accepted")
         return Answer(201, encode(view))
 
     def _registration(self, work: Work, referral: Referral) -> Registration:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dealreg_registration.commands import Answer, Work
 from dealreg_registration.domain.information import want
 from dealreg_registration.handlers.on_registration import OnRegistration
+from dealreg_shared.crashpoint import crashpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,4 +23,5 @@ class AskInformation(OnRegistration):
         due = want(work.account, claims, self.question, work.context)
         self.write(work, "information_wanted", claims, self.question, due_at=due)
         self.count(work)
+        crashpoint("information.asked")
         return self.answer(work)

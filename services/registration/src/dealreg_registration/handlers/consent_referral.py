@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
 from dealreg_registration.domain.referral_answers import consent
 from dealreg_registration.views import encode, present_view
+from dealreg_shared.crashpoint import crashpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class ConsentToReferral:
     def run(self, work: Work) -> Answer:
         registration = work.registration(self.registration_id)
         consent(work.account, registration.id, work.context.now)
+        crashpoint("referral.consented")
         return Answer(
             200,
             encode(present_view(work.account, registration, work.context, self.actor)),

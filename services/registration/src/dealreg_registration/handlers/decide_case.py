@@ -24,6 +24,7 @@ from dealreg_registration.handlers.on_case import (
     new_entry,
     write_entry,
 )
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -74,6 +75,7 @@ class DecideCase:
         write_entry(work, entry_id, case.id, "ruling", self.reason)
         self._merge(work, case)
         self._record(work, case, entry_id, {"features": features, "outcome": outcome})
+        crashpoint("case.ruled")
         return answer_with(work, case, departs=list(departing))
 
     def _merge(self, work: Work, case: Case) -> None:

@@ -20,6 +20,7 @@ from dealreg_registration.programme_store import lock_programme, write_audit
 from dealreg_registration.tables_programme import delegation, person
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.people import Delegation, PersonUpdated
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox, Outgoing
@@ -76,6 +77,7 @@ def delegate(
     }
     write_audit(conn, now, actor, "delegation.made", person_id, {"delegation": id_, **detail})
     _tell(conn, row, now, outbox, correlation_id)
+    crashpoint("delegation.made")
     return conn.execute(select(delegation).where(delegation.c.id == id_)).one()
 
 

@@ -7,6 +7,7 @@ from dealreg_registration.domain.entries import AccountEdited
 from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.domain.facts import Facts, changed_facts, merge
 from dealreg_registration.domain.filing import decide_again
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -48,4 +49,5 @@ class EditAccount:
         )
         if self.facts is not None or self.parent_id is not None:
             decide_again(account, work.context, new_id, amended=None)
+        crashpoint("account.edited")
         return Answer(204, b"")

@@ -9,6 +9,7 @@ from dealreg_registration.domain.appealing import contradict
 from dealreg_registration.domain.ending import report_result, revoke, withdraw
 from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.views import encode, present_view
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 Act = Literal["withdraw", "win", "lose", "revoke"]
@@ -44,6 +45,7 @@ class EndRegistration:
         elif registration.result not in (None, _RESULT[self.act]):
             contradict(account, registration, _RESULT[self.act], context, new_id)
             view = present_view(account, registration, work.context, self.actor)
+            crashpoint("contradiction.decided")
             return Answer(202, encode(view), version=registration.version)
         else:
             registration = report_result(
@@ -54,6 +56,7 @@ class EndRegistration:
                 _RESULT[self.act],
                 self.reason,
             )
+        crashpoint("end.decided")
         return Answer(
             200,
             encode(present_view(account, registration, work.context, self.actor)),

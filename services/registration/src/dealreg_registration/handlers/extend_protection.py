@@ -12,6 +12,7 @@ from dealreg_registration.domain.extension import (
 )
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.handlers.on_registration import OnRegistration
+from dealreg_shared.crashpoint import crashpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class AskExtension(OnRegistration):
         ask_extension(work.account, claims, work.context)
         self.write(work, "extension_asked", claims, self.text, self.evidence)
         touch(work.account, registration, work.context)
+        crashpoint("extension.asked")
         return self.answer(work)
 
 
@@ -65,4 +67,5 @@ class DecideExtension(OnRegistration):
             refuse_extension(work.account, claims, self.reason or "", work.context)
             self.write(work, "extension_refused", claims, self.reason)
         self.count(work)
+        crashpoint("extension.decided")
         return self.answer(work)

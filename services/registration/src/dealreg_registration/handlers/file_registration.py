@@ -11,6 +11,7 @@ from dealreg_registration.domain.facts import Disagreement, merge
 from dealreg_registration.domain.filing import decide_again, file, resolve_lines
 from dealreg_registration.filing import Filing
 from dealreg_registration.views import encode, receipt_view, registration_view
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -50,6 +51,7 @@ class FileRegistration:
             )
         view = registration_view(account, registration, decision, self.actor)
         view["receipt"] = receipt_view(self.receipt_number, registration)
+        crashpoint("file.decided")
         return Answer(201, encode(view))
 
     def _suspect(self, work: Work, registration: Registration) -> None:

@@ -6,6 +6,7 @@ from dealreg_registration.commands import Answer, Work
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.domain.information import give
 from dealreg_registration.handlers.on_registration import OnRegistration
+from dealreg_shared.crashpoint import crashpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,4 +24,5 @@ class GiveInformation(OnRegistration):
         give(work.account, claims, work.context)
         self.write(work, "information_given", claims, self.text, self.evidence)
         touch(work.account, registration, work.context)
+        crashpoint("information.given")
         return self.answer(work)

@@ -15,6 +15,7 @@ from dealreg_registration.programme_store import lock_programme, write_audit
 from dealreg_registration.tables_programme import access_key, person
 from dealreg_shared.auth import keys, put_access
 from dealreg_shared.contracts.people import AccessKeyUpdated, Role
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.outbox import Outbox, Outgoing
 
@@ -62,6 +63,7 @@ def create_key(
         requests_per_minute=request.requests_per_minute,
     )
     _store(conn, access, "key.created", outbox, actor, correlation_id)
+    crashpoint("key.made")
     return access, new.secret
 
 
@@ -112,6 +114,7 @@ def revoke_key(
         raise LastAdminKey("This is the last admin key that works; make another one first.")
     revoked = access.model_copy(update={"revoked_at": now})
     _store(conn, revoked, "key.revoked", outbox, actor, correlation_id)
+    crashpoint("key.revoked")
     return revoked
 
 
@@ -157,6 +160,7 @@ def _store(
     correlation_id: str,
 ) -> None:
     put_access(conn, access)
+    crashpoint("key.stored")
     at = app_now(conn)
     outbox.append(
         conn,

@@ -13,6 +13,7 @@ from dealreg_registration.handlers.manage_keys import revoke_key
 from dealreg_registration.programme_store import lock_programme, write_audit
 from dealreg_registration.tables_programme import access_key, person
 from dealreg_shared.contracts.catalogue import PEOPLE
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.outbox import Outbox
 
@@ -54,4 +55,5 @@ def erase_person(
             conn, key_id, real_now, outbox=outbox, actor=actor, correlation_id=correlation_id
         )
     write_audit(conn, now, actor, "person.erased", person_id, {"keys_revoked": revoked})
+    crashpoint("person.erased")
     return revoked

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dealreg_registration.commands import Actor, Answer, Target, Work
 from dealreg_registration.domain.handover_errors import NotTwoAccounts
 from dealreg_registration.domain.merging import merge_accounts
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -29,4 +30,5 @@ class MergeAccounts:
             raise NotTwoAccounts("The other account must be another one, not merged yet.")
         moved = merge_accounts(work.account, other, work.context, new_id, reason=self.reason)
         work.merges.append((work.account.id, other.id, moved))
+        crashpoint("accounts.merged")
         return Answer(204, b"")

@@ -6,6 +6,7 @@ from dealreg_registration.commands import Answer, Work
 from dealreg_registration.domain.errors import NothingActive
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.handlers.on_registration import OnRegistration
+from dealreg_shared.crashpoint import crashpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,4 +22,5 @@ class NoteActivity(OnRegistration):
             raise NothingActive("Nothing of this registration is live or open any more.")
         self.write(work, "activity", claims, self.note)
         touch(work.account, registration, work.context)
+        crashpoint("activity.noted")
         return self.answer(work)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from dealreg_registration.commands import Answer, Work
 from dealreg_registration.domain.objecting import object_to
 from dealreg_registration.handlers.on_registration import OnRegistration
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -19,4 +20,5 @@ class ObjectToOverlap(OnRegistration):
         claims = self.claims(work)
         object_to(work.account, registration, claims, work.context, new_id)
         self.write(work, "objection", claims, self.reason)
+        crashpoint("objection.decided")
         return self.answer(work)

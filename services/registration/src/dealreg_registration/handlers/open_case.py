@@ -7,6 +7,7 @@ from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target,
 from dealreg_registration.domain.appealing import appeal, open_direct_engagement
 from dealreg_registration.handlers.on_case import answer_with, new_entry, write_entry
 from dealreg_registration.views import encode
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -42,6 +43,7 @@ class AppealClaim:
         write_entry(work, new_entry(), case.id, "appeal", text, registration.id)
         claims = [work.account.claims[claim_id] for claim_id in case.claim_ids]
         view = party_view(case, claims, registration.partner_id, {})
+        crashpoint("appeal.opened")
         return Answer(201, encode(view), version=registration.version)
 
 
@@ -63,4 +65,5 @@ class OpenDirectEngagement:
         registration = work.registration(self.registration_id)
         case = open_direct_engagement(work.account, registration, work.context, new_id)
         write_entry(work, new_entry(), case.id, "reason", self.reason, registration.id)
+        crashpoint("case.opened")
         return answer_with(work, case, 201)

@@ -20,6 +20,7 @@ from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.people import PersonUpdated
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 from dealreg_shared.contracts.plan_document import Person, PlanDocument
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.outbox import Outbox, Outgoing
 
@@ -104,6 +105,7 @@ def publish_plan(
             document=prepared.text,
         )
     )
+    crashpoint("plan.stored")
     people = _update_people(conn, prepared.document.people, now, correlation_id)
     events.append(
         Outgoing(
@@ -128,6 +130,7 @@ def publish_plan(
         },
     )
     advance(conn, state, last_plan_number=published.number)
+    crashpoint("plan.published")
     return published
 
 

@@ -20,6 +20,7 @@ from dealreg_registration.programme_store import (
 from dealreg_registration.tables_programme import partner_status
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.plan import PartnerStatusChanged
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.outbox import Outbox, Outgoing
 
@@ -90,4 +91,5 @@ def change_standing(
         {"reason": reason, "release_at": format_instant(release_at) if release_at else None},
     )
     advance(conn, state)
+    crashpoint("standing.changed")
     return standing

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dealreg_registration.commands import SYSTEM, Actor, Answer, Target, Work
 from dealreg_registration.store import due_accounts
 from dealreg_registration.writer import AccountWriter
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.ids import new_id
 
@@ -29,6 +30,7 @@ class Sweep:
         return Target(account_id=self.account_id)
 
     def run(self, work: Work) -> Answer:
+        crashpoint("sweep.decided")
         return Answer(204, b"")
 
 
@@ -47,6 +49,7 @@ async def sweep(
                 conn, app_now(conn), writer.programme.released(conn), SWEEP_LIMIT
             ),
         )
+        crashpoint("sweep.found")
         if due:
             correlation_id = new_id("swp")
             await writer.submit_all([Sweep(account_id, correlation_id) for account_id in due])

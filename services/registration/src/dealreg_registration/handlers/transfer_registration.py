@@ -16,6 +16,7 @@ from dealreg_registration.domain.transferring import (
 from dealreg_registration.handlers.on_registration import OnRegistration
 from dealreg_registration.transfer_rows import transfer_view
 from dealreg_registration.views import encode
+from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
@@ -36,6 +37,7 @@ class TransferRegistration(OnRegistration):
         view = transfer_view(
             transfer, registration.account_name, min(filter(None, until)), self.actor
         )
+        crashpoint("transfer.opened")
         return Answer(201, encode(view | {"version": registration.version + 1}))
 
 
@@ -61,6 +63,7 @@ class AnswerTransfer:
         side = self._side(account)
         if self.act == "decline":
             transfer = decline_transfer(account, self.transfer_id, work.context.now)
+            crashpoint("transfer.declined")
             return self._answer(account, transfer)
         transfer, taken = accept_transfer(
             account, self.transfer_id, side, self.new_registration_id, work.context, new_id
@@ -75,6 +78,7 @@ class AnswerTransfer:
                 "receipt_number": self.receipt_number,
                 "plan_number": work.context.plan.number,
             }
+        crashpoint("transfer.accepted")
         return self._answer(account, transfer)
 
     def _side(self, account: Account) -> Side:

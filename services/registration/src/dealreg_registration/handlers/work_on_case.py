@@ -16,6 +16,7 @@ from dealreg_registration.handlers.on_case import (
     write_entry,
 )
 from dealreg_registration.views import encode
+from dealreg_shared.crashpoint import crashpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class TakeCase(_OnCase):
     def run(self, work: Work) -> Answer:
         case = case_at(work, self.conflict_id, self.seen)
         case = case_steps.take(work.account, case, acting(work), self.actor.id, work.context.now)
+        crashpoint("case.taken")
         return answer_with(work, case)
 
 
@@ -65,6 +67,7 @@ class ReviewCase(_OnCase):
             entry_id=entry_id,
         )
         write_entry(work, entry_id, case.id, "review", self.text)
+        crashpoint("case.reviewed")
         return answer_with(work, case)
 
 
@@ -78,6 +81,7 @@ class CommentOnCase(_OnCase):
         by = self.actor.person_id
         case = case_steps.comment(work.account, case, by, entry_id, work.context.now)
         write_entry(work, entry_id, case.id, "comment", self.text)
+        crashpoint("case.commented")
         return answer_with(work, case)
 
 
@@ -104,6 +108,7 @@ class AskParty(_OnCase):
             entry_id=entry_id,
         )
         write_entry(work, entry_id, case.id, "question", self.question, self.registration_id)
+        crashpoint("case.asked")
         return answer_with(work, case)
 
 
@@ -122,4 +127,5 @@ class AnswerCase(_OnCase):
         entry_id = new_entry()
         case = case_steps.answer(work.account, case, partner_id, entry_id, work.context.now)
         write_entry(work, entry_id, case.id, "answer", self.text, own[0].registration_id)
+        crashpoint("case.answered")
         return Answer(200, encode(party_view(case, own, partner_id, {})), version=case.version)
