@@ -141,7 +141,7 @@ async def test_accounts_that_were_merged_are_one_from_when_it_was_known(
     api.clock.advance(days=1)
     merged = await api.client.post(
         f"/v1/accounts/{one}/merge",
-        headers=api.headers("vp"),
+        headers=api.headers("vp", if_match="*"),
         json={"other_account_id": two, "reason": "They are one."},
     )
     assert merged.status_code == 200, merged.text

@@ -13,6 +13,7 @@ from dealreg_registration.domain.authority import (
     acting_level,
     deciding_level,
     levels_of,
+    require_office,
     reviewing_level,
 )
 from dealreg_registration.domain.case import Case
@@ -21,6 +22,7 @@ from dealreg_registration.domain.errors import (
     LevelPassedUp,
     LevelTaken,
     NotResponsible,
+    NotYourMarket,
     ReviewOnly,
     TopLevel,
 )
@@ -194,3 +196,50 @@ def _may(it: Case, who: Acting, now: datetime) -> bool:
     except DomainError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("role", "persons", "may"),
+    [
+        ("partner_manager", {"west-manager"}, True),
+        ("partner_manager", {"deputy", "west-manager"}, True),
+        ("partner_manager", {"manager"}, False),
+        ("partner_manager", set(), False),
+        ("vp", {"vp"}, True),
+        ("vp", set(), False),
+        ("ceo", set(), True),
+        ("admin", {"vp"}, False),
+        ("auditor", {"vp"}, False),
+        (None, set(), False),
+    ],
+)
+def test_extensions_are_for_the_markets_manager_or_above(
+    role: str | None, persons: set[str], may: bool
+) -> None:
+    staffed = plan(ladder=Ladder({"na/smb": "west-manager"}, "manager", "vp", None))
+    market = [("na", "smb")]
+    if may:
+        require_office(market, staffed, role, persons, "Extensions")
+    else:
+        with pytest.raises(NotYourMarket, match="Extensions are for"):
+            require_office(market, staffed, role, persons, "Extensions")
+
+
+@pytest.mark.parametrize(
+    ("role", "persons", "may"),
+    [
+        ("partner_manager", {"west-manager"}, False),
+        ("partner_manager", {"west-manager", "manager"}, True),
+        ("vp", {"vp"}, True),
+    ],
+)
+def test_what_is_of_two_markets_is_for_who_manages_both_or_above(
+    role: str, persons: set[str], may: bool
+) -> None:
+    staffed = plan(ladder=Ladder({"na/smb": "west-manager"}, "manager", "vp", None))
+    markets = [("na", "smb"), ("emea", "smb")]
+    if may:
+        require_office(markets, staffed, role, persons, "Merges")
+    else:
+        with pytest.raises(NotYourMarket):
+            require_office(markets, staffed, role, persons, "Merges")

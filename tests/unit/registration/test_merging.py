@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dealreg_registration.domain.account import Account, Claim
-from dealreg_registration.domain.entries import Decided
+from dealreg_registration.domain.account import ACTIVE, Account, Claim
+from dealreg_registration.domain.case import CaseMoved
+from dealreg_registration.domain.ending import report_result
+from dealreg_registration.domain.entries import AccountEdited, Decided
 from dealreg_registration.domain.facts import Facts
 from dealreg_registration.domain.merging import merge_accounts
+from dealreg_registration.domain.plan import NamedAccount
 from dealreg_registration.domain.replay import replay
 from dealreg_registration.domain.settle import settle
 from tests.factories.registration import World, plan, territory
@@ -73,7 +76,19 @@ def test_nothing_is_lost_renumbered_or_revoked_and_the_order_is_true(
         assert holder.protected_from == min(
             claim.protected_from for claim in held if claim.protected_from
         )
-        assert all(account.claims[claim.id].live for claim in held), "nothing is revoked"
+    for partner_id in {claim.partner_id for claim in before.values()}:
+        mine = [claim for claim in before.values() if claim.partner_id == partner_id]
+        active = [c for c in account.active() if c.partner_id == partner_id]
+        assert len(active) == any(c.state in ACTIVE for c in mine), "one claim goes on for all"
+        if active and not active[0].holds:
+            live = [c for c in mine if c.live] or [c for c in mine if c.state in ACTIVE]
+            assert active[0].id == min(live, key=lambda c: order.index(c.id)).id, (
+                "in its first place"
+            )
+        if active and active[0].holds:
+            assert active[0].protected_until == max(
+                c.protected_until for c in mine if c.holds and c.protected_until
+            ), "a protection runs as long as it ran on either account"
     for case in account.cases.values():
         if case.kind == "overlap" and case.pending:
             assert len({account.claims[id_].partner_id for id_ in case.claim_ids}) > 1
@@ -104,6 +119,105 @@ def test_the_oldest_of_both_is_promoted_when_the_holder_ends() -> None:
     assert holder is not None
     assert holder.partner_id == "b", "it was filed before c, though its place is 1 as a's is"
     assert one.account.of_registration(waiting.id)[0].state == "contested"
+
+
+def test_who_held_the_line_on_both_goes_on_with_one_claim_for_both() -> None:
+    one, two = worlds()
+    first = one.file("a")
+    two.at(one.after(days=20).now)
+    second = two.file("a")
+    [later] = two.account.of_registration(second.id)
+    waiting = two.after(hours=1).file("b")
+    one.at(two.now)
+    merge_accounts(one.account, two.account, one.context, one.new_id)
+    [kept] = one.account.of_registration(first.id)
+    [ended] = one.account.of_registration(second.id)
+    assert (kept.state, kept.protected_until) == ("protected", later.protected_until)
+    assert (ended.state, ended.place) == ("superseded", later.place)
+    one.after(days=115).settle()
+    [holder] = [claim for claim in one.account.claims.values() if claim.holds]
+    assert holder.registration_id == waiting.id, "nobody waits behind itself"
+
+
+def test_who_waited_on_both_waits_in_its_first_place() -> None:
+    one, two = worlds()
+    one.file("a")
+    two.at(one.after(hours=1).now).file("c")
+    early = two.after(hours=1).file("b")
+    late = one.at(two.now).after(hours=1).file("b")
+    merge_accounts(one.account, two.account, one.context, one.new_id)
+    assert [one.account.of_registration(r.id)[0].state for r in (early, late)] == [
+        "contested",
+        "superseded",
+    ]
+
+
+def test_a_reseller_and_its_distributor_have_one_claim_after_a_merge_too() -> None:
+    one, two = worlds()
+    first = one.file("a", reseller_id="b")
+    second = two.at(one.after(hours=1).now).file("b", distributor_id="a")
+    one.at(two.now)
+    merge_accounts(one.account, two.account, one.context, one.new_id)
+    states = [one.account.of_registration(r.id)[0].state for r in (first, second)]
+    assert states == ["protected", "superseded"]
+    assert one.account.cases == {}
+
+
+def test_a_line_that_was_offered_on_both_is_offered_once() -> None:
+    one, two = worlds()
+    for world, holder, waits in ((one, "a", "b"), (two, "b", "c")):
+        world.at(max(one.now, two.now) + timedelta(hours=1))
+        held = world.file(holder)
+        world.file(waits)
+        report_result(world.account, held, world.book, world.context, "lost")
+    one.at(two.now)
+    merge_accounts(one.account, two.account, one.context, one.new_id)
+    offered = [claim for claim in one.account.claims.values() if claim.offered]
+    assert [claim.partner_id for claim in offered] == ["b"]
+
+
+def test_all_lines_that_clash_in_a_merge_are_one_case_told_once() -> None:
+    one, two = worlds()
+    one.file("a", "platform", "backup")
+    two.at(one.after(hours=1).now).file("b", "platform", "backup")
+    one.at(two.now)
+    start = len(one.account.journal)
+    merge_accounts(one.account, two.account, one.context, one.new_id)
+    [opened] = [entry for entry in one.account.journal[start:] if isinstance(entry, CaseMoved)]
+    assert (opened.step, len(opened.case.claim_ids)) == ("opened", 4)
+
+
+def test_subsidiaries_go_with_their_parent_and_are_decided_again() -> None:
+    named = NamedAccount("group", None, "b", include_subsidiaries=True, excluded=False)
+    the_plan = plan(territory("named", "b", accounts=["group"]), named={"domain:group.com": named})
+    one = World(the_plan, keys=("domain:group.com",))
+    two = World(the_plan, keys=("domain:other.com",))
+    child = World(the_plan, keys=("domain:child.com",))
+    two.account.id = "acc_2"
+    child.account.id, child.account.parent_id = "acc_3", "acc_2"
+    child.new_id = two.new_id = one.new_id
+    registration = child.file("b")
+    assert child.state(registration) == "open"
+    merge_accounts(one.account, two.account, one.context, one.new_id, children=[child.account])
+    assert (child.account.parent_id, child.account.version) == ("acc_1", 2)
+    [edited] = [e for e in child.account.journal if isinstance(e, AccountEdited)]
+    assert edited.parent_id == "acc_1"
+    assert child.state(registration) == "protected", "its parent is a named account now"
+
+
+def test_the_survivor_takes_the_parent_that_it_lacks_and_is_never_its_own() -> None:
+    one, two = worlds()
+    two.account.parent_id, two.account.parent_keys = "acc_9", frozenset({"domain:group.com"})
+    merge_accounts(one.account, two.account, one.context, one.new_id)
+    assert (one.account.parent_id, one.account.parent_keys) == ("acc_9", {"domain:group.com"})
+    three, four = worlds()
+    three.account.parent_id = "acc_2"
+    merge_accounts(three.account, four.account, three.context, three.new_id)
+    assert three.account.parent_id is None
+    five, six = worlds()
+    six.account.parent_id = "acc_1"
+    merge_accounts(five.account, six.account, five.context, five.new_id)
+    assert five.account.parent_id is None
 
 
 @pytest.mark.parametrize("again", [False, True])

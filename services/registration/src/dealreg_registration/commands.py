@@ -6,6 +6,7 @@ changes anything: the account it works on is shared with the other commands of i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from dealreg_registration.domain.account import Account, Registration
@@ -88,9 +89,10 @@ class Work:
 
     ``details`` takes the columns of a new registration that no rule looks at, by its id; ``new_rows``
     further rows by table name, ``replaced_contacts`` the contacts of a registration that replace its
-    former ones, ``parents`` an account's parent account. All are written in the same transaction.
-    ``parent_keys`` are those of the account that the command's target names as parent. ``suspected`` are
-    the pairs of accounts about which a person is asked already whether they are one.
+    former ones. All are written in the same transaction. ``created_at`` is the account's, ``reasons``
+    the sentences that its claims carry, by claim id, as they were read. ``parent_keys`` are those of the
+    account that the command's target names as parent. ``suspected`` are the pairs of accounts about
+    which a person is asked already whether they are one.
     """
 
     account: Account
@@ -101,16 +103,25 @@ class Work:
     details: dict[str, Mapping[str, Any]]
     new_rows: dict[str, list[dict[str, Any]]]
     replaced_contacts: dict[str, Sequence[Mapping[str, str | None]]]
-    parents: dict[str, str]
+    created_at: datetime
+    reasons: Mapping[str, Sequence[str]]
     parent_keys: frozenset[str] = frozenset()
     suspected: set[frozenset[str]] = field(default_factory=set)
     other: Account | None = None
     """The account named by the target's ``merged_id``, settled."""
+    children: Sequence[Account] = ()
+    """Its other subsidiaries, settled."""
     merges: list[tuple[str, str, Moved]] = field(default_factory=list)
     stands_for: frozenset[str] = frozenset()
     """Persons for whom the actor's person may act now; only for commands on a case or by office."""
     precedents: Mapping[str, Sequence[Precedent]] = field(default_factory=dict)
     """By kind of case, those in force in this transaction; only for rulings."""
+
+    @property
+    def persons(self) -> frozenset[str]:
+        """Whom the actor may act for now: its own person, and those that it stands in for."""
+        own = self.actor.person_id
+        return self.stands_for if own is None else self.stands_for | {own}
 
     def registration(self, registration_id: str) -> Registration:
         return self.account.registrations[registration_id]

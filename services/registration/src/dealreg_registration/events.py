@@ -58,7 +58,6 @@ _BY_CONSEQUENCE: dict[str, str] = {
     "offer_accepted": "dealreg.claim.promoted.v1",
     "information_lapsed": "dealreg.claim.withdrawn.v1",
     "extension_granted": "dealreg.claim.extended.v1",
-    "merged": "dealreg.claim.restored.v1",
 }
 _BY_RULING: dict[str, str] = {
     "protected": "dealreg.claim.promoted.v1",
@@ -70,6 +69,12 @@ _BY_TRANSFER: dict[str, str] = {
     "transferred": "dealreg.claim.transferred.v1",
     "closed": "dealreg.claim.closed.v1",
     "superseded": "dealreg.claim.superseded.v1",
+}
+_BY_MERGE: dict[str, str] = {
+    "contested": "dealreg.claim.restored.v1",
+    "superseded": "dealreg.claim.superseded.v1",
+    "protected": "dealreg.claim.extended.v1",
+    "extended": "dealreg.claim.extended.v1",
 }
 _BY_ACT = {
     "received": "dealreg.registration.received.v1",
@@ -145,6 +150,8 @@ def with_last_version(outgoing: Outgoing, last: int) -> Outgoing:
 def _event_of(move: ClaimMoved) -> str | None:
     if move.cause == "ruling":
         return _BY_RULING[move.after.state]
+    if move.cause == "merged":
+        return _BY_MERGE[move.after.state]
     if move.cause == "transferred":
         return None if move.before is None else _BY_TRANSFER.get(move.after.state)
     return _BY_CONSEQUENCE.get(move.cause)

@@ -91,15 +91,37 @@ def also(resolutions: Sequence[Resolution | None]) -> set[str]:
 
 
 def to_lock(
+    conn: Connection,
     commands: Sequence[Command],
     targets: Sequence[str | None],
     resolutions: Sequence[Resolution | None],
 ) -> set[str]:
-    """The commands' accounts, the parents they name, as writing a parent's id locks its row too, and
-    second accounts, so that a pair is suspected once."""
+    """The commands' accounts, the parents they name, as writing a parent's id locks its row too, second
+    accounts, so that a pair is suspected once, and a merged account's subsidiaries."""
     named = {target for target in targets if target is not None} | also(resolutions)
     named |= {c.target.parent_id for c in commands if c.target.parent_id is not None}
-    return named | {c.target.merged_id for c in commands if c.target.merged_id is not None}
+    merged = _merged(commands)
+    return named | merged | store.children_of(conn, merged)
+
+
+def _merged(commands: Sequence[Command]) -> set[str]:
+    return {c.target.merged_id for c in commands if c.target.merged_id is not None}
+
+
+def children_of(merged_id: str, survivor_id: str, loaded: dict[str, store.Loaded]) -> list[Account]:
+    """The subsidiaries of an account that is merged, but for the one that it is merged into."""
+    return [
+        item.account
+        for _, item in sorted(loaded.items())
+        if item.account.parent_id == merged_id and item.account.id != survivor_id
+    ]
+
+
+def check_children(conn: Connection, commands: Sequence[Command], rows: Sequence[Any]) -> None:
+    """Whoever names a parent locks it, so after the locks a merged account gets no further subsidiary.
+    Raises ``Raced`` if it got one just before."""
+    if not store.children_of(conn, _merged(commands)) <= {row.id for row in rows}:
+        raise Raced
 
 
 def whole(commands: Sequence[Command], targets: Sequence[str | None]) -> set[str]:
@@ -114,15 +136,18 @@ def whole(commands: Sequence[Command], targets: Sequence[str | None]) -> set[str
 
 
 def check_not_merged(
-    commands: Sequence[Command], targets: Sequence[str | None], rows: Sequence[Any]
+    commands: Sequence[Command],
+    targets: Sequence[str | None],
+    resolutions: Sequence[Resolution | None],
+    rows: Sequence[Any],
 ) -> None:
-    """What was found before the locks may have been merged meanwhile. Raises ``Raced``, or
-    ``MergedAway`` where the caller itself named such an account."""
-    merged = {row.id: row.merged_into for row in rows if row.merged_into is not None}
-    if not merged:
-        return
+    """What was found before the locks may have been merged meanwhile. Raises ``Raced``; what the caller
+    itself named is refused with its command."""
+    merged = {row.id for row in rows if row.merged_into is not None}
+    if not merged.isdisjoint(also(resolutions)):
+        raise Raced
     for command, target in zip(commands, targets, strict=True):
-        named = {command.target.account_id, command.target.parent_id} & merged.keys()
+        named = {command.target.account_id, command.target.parent_id} & merged
         if not named and target in merged:
             raise Raced
 

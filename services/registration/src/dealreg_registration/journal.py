@@ -33,6 +33,7 @@ _BESIDE_STATE = {
     "objected": "objected",
     "transfer_asked": "transfer_asked",
     "transfer_ended": "transfer_ended",
+    "lead_changed": "lead_changed",
 }
 """Causes of steps that leave the state as it is -> what happened."""
 

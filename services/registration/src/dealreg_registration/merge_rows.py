@@ -9,7 +9,6 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, update
 
 from dealreg_registration.tables_accounts import (
-    account,
     account_key,
     claim,
     conflict,
@@ -37,14 +36,4 @@ def merge_rows(
         update(conflict)
         .where(conflict.c.other_account_id == merged_id, conflict.c.account_id != survivor_id)
         .values(other_account_id=survivor_id)
-    )
-    conn.execute(
-        update(account)
-        .where(account.c.parent_id == merged_id, account.c.id != survivor_id)
-        .values(parent_id=survivor_id)
-    )
-    conn.execute(
-        update(account)
-        .where(account.c.id == survivor_id, account.c.parent_id == merged_id)
-        .values(parent_id=None)
     )

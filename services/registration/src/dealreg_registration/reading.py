@@ -285,5 +285,5 @@ def account_views(
     for row in rows:
         item = loaded[row.id]
         settle(item.account, book, standing, now)
-        views.append(account_view(item.account, item.created_at, item.parent_id))
+        views.append(account_view(item.account, item.created_at))
     return views

@@ -6,7 +6,7 @@ anything and must not commit. What changed is written by ``store_rows``.
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -48,7 +48,6 @@ class Loaded:
     account: Account
     event_version: int
     created_at: datetime
-    parent_id: str | None = None
     next_due_at: datetime | None = None
     is_new: bool = False
     registrations: dict[str, Registration] | None = None
@@ -56,6 +55,8 @@ class Loaded:
     referrals: dict[str, Referral] | None = None
     transfers: dict[str, Transfer] | None = None
     known_facts: Facts | None = None
+    reasons: dict[str, Sequence[str]] = field(default_factory=dict)
+    """The sentences of the claims that were read, by claim id."""
 
     def remember(self) -> None:
         """Take the present state as what the database holds."""
@@ -131,6 +132,17 @@ def lock_accounts(conn: Connection, account_ids: Collection[str]) -> list[Row[An
     return list(conn.execute(statement.with_for_update()).all())
 
 
+def children_of(conn: Connection, parent_ids: Collection[str]) -> set[str]:
+    """The accounts whose parent is one of these."""
+    if not parent_ids:
+        return set()
+    return set(
+        conn.execute(
+            select(account.c.id).where(among(conn, account.c.parent_id, parent_ids))
+        ).scalars()
+    )
+
+
 def read_accounts(
     conn: Connection,
     rows: Sequence[Row[Any]],
@@ -162,6 +174,7 @@ def read_accounts(
                 facts=facts.from_json(row.facts),
                 sources=row.sources,
                 keys=frozenset(keys.get(row.id, ())),
+                parent_id=row.parent_id,
                 parent_keys=frozenset(keys.get(row.parent_id, ()))
                 if row.parent_id
                 else frozenset(),
@@ -172,7 +185,6 @@ def read_accounts(
             ),
             event_version=row.event_version,
             created_at=row.created_at,
-            parent_id=row.parent_id,
         )
         for row in rows
     }
@@ -187,6 +199,7 @@ def read_accounts(
         chosen = or_(chosen, among(conn, claim.c.account_id, whole))
     for row in conn.execute(select(claim).where(chosen)):
         loaded[row.account_id].account.claims[row.id] = claim_from(row)
+        loaded[row.account_id].reasons[row.id] = row.reasons
     wanted = {c.registration_id for item in loaded.values() for c in item.account.claims.values()}
     wanted.update(registration_ids)
     if wanted:

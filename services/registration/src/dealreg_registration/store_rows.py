@@ -119,7 +119,7 @@ class _Rows:
             "last_place": it.last_place,
             "event_version": item.event_version,
             "version": it.version,
-            "parent_id": item.parent_id,
+            "parent_id": it.parent_id,
             "next_due_at": item.next_due_at,
             "merged_into": it.merged_into,
             "absorbs": it.absorbs,

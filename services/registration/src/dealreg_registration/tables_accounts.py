@@ -27,6 +27,7 @@ _HOLDS = text("state IN ('protected', 'extended')")
 _ACTIVE = text("state IN ('protected', 'extended', 'contested', 'open', 'referred')")
 _FLAGGED = text("flags IS NOT NULL")
 _IS_DUE = text("next_due_at IS NOT NULL")
+_SUBSIDIARY = text("parent_id IS NOT NULL")
 _PENDING = text("state IN ('open', 'reviewed')")
 _QUESTION = text("kind = 'question'")
 _PRECEDENT = text("outcome IS NOT NULL")
@@ -56,6 +57,12 @@ account = Table(
         "next_due_at",
         postgresql_where=_IS_DUE,
         sqlite_where=_IS_DUE,
+    ),
+    Index(
+        "ix_account_parent_id",
+        "parent_id",
+        postgresql_where=_SUBSIDIARY,
+        sqlite_where=_SUBSIDIARY,
     ),
 )
 

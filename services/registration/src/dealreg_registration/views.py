@@ -226,7 +226,7 @@ def present_view(
     }
 
 
-def account_view(account: Account, created_at: datetime, parent_id: str | None) -> dict[str, Any]:
+def account_view(account: Account, created_at: datetime) -> dict[str, Any]:
     """An account, for staff."""
     return {
         "id": account.id,
@@ -234,7 +234,7 @@ def account_view(account: Account, created_at: datetime, parent_id: str | None) 
         "keys": sorted(account.keys),
         "facts": facts.to_json(account.facts),
         "said_by": account.sources,
-        "parent_id": parent_id,
+        "parent_id": account.parent_id,
         "merged_into": account.merged_into,
         "version": account.version,
         "created_at": _instant(created_at),

@@ -11,8 +11,7 @@ A batch that fails in the database is run again one by one, so that a bad comman
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,29 +19,22 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from dealreg_registration import case_store, store, store_rows
-from dealreg_registration.commands import SYSTEM, Answer, Command, Work
+from dealreg_registration.batch import Batch
+from dealreg_registration.commands import Answer, Command
 from dealreg_registration.domain.context import Context
-from dealreg_registration.domain.errors import DomainError, NoPlanInForce, RegistrationNotFound
-from dealreg_registration.domain.handover_errors import MergedAway
-from dealreg_registration.domain.identity import Resolution
-from dealreg_registration.domain.merging import Moved
-from dealreg_registration.domain.plan import PlanBook
-from dealreg_registration.domain.precedents import Precedent
-from dealreg_registration.domain.settle import next_due, settle
-from dealreg_registration.events import events_for, with_last_version
+from dealreg_registration.domain.errors import DomainError, NoPlanInForce
+from dealreg_registration.domain.settle import next_due
 from dealreg_registration.finding import (
     Raced,
     also,
+    check_children,
     check_not_merged,
     check_unchanged,
     find_accounts,
-    new_account,
-    parent_keys_of,
     renewed,
     to_lock,
     whole,
 )
-from dealreg_registration.journal import audit_rows
 from dealreg_registration.metadata import metadata
 from dealreg_registration.precedent_reading import precedents_for
 from dealreg_registration.programme import Programme, ProgrammeStale
@@ -50,7 +42,7 @@ from dealreg_registration.waiting import Waiting, next_batch, waiting_for
 from dealreg_shared.contracts.catalogue import REGISTRATION
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
-from dealreg_shared.outbox import Outbox, Outgoing
+from dealreg_shared.outbox import Outbox
 from dealreg_shared.telemetry import metrics
 from dealreg_shared.web import idempotency
 from dealreg_shared.web.problems import Problem
@@ -193,9 +185,10 @@ class AccountWriter:
 
     def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
         targets, resolutions, made = find_accounts(conn, commands)
-        rows = store.lock_accounts(conn, to_lock(commands, targets, resolutions) - made)
+        rows = store.lock_accounts(conn, to_lock(conn, commands, targets, resolutions) - made)
         crashpoint("writer.locked")
-        check_not_merged(commands, targets, rows)
+        check_not_merged(commands, targets, resolutions, rows)
+        check_children(conn, commands, rows)
         book, standing, now = self.programme.held(conn)
         if (plan := book.at(now)) is None:
             raise NoPlanInForce("No plan is in force yet; publish one first.")
@@ -216,7 +209,7 @@ class AccountWriter:
             for c in commands
             if c.target.conflict_id is not None or c.target.by_office
         }
-        batch = _Batch(
+        batch = Batch(
             book,
             Context(plan, standing, now),
             case_store.delegators(conn, {person for person in persons if person is not None}, now),
@@ -267,7 +260,7 @@ class AccountWriter:
     def _write_rows(
         self,
         conn: Connection,
-        batch: "_Batch",
+        batch: Batch,
         loaded: dict[str, store.Loaded],
         now: datetime,
     ) -> None:
@@ -279,7 +272,6 @@ class AccountWriter:
                 outgoing, now, {(REGISTRATION, item.account.id): item.event_version}
             )
             item.event_version += len(outgoing)
-            item.parent_id = batch.parents.get(item.account.id, item.parent_id)
             item.next_due_at = next_due(item.account, batch.book, batch.context.standing)
         further = [(metadata.tables[name], rows) for name, rows in batch.new_rows.items()]
         further += [(self._audit, batch.audit), (self._outbox.tables.outbox, events)]
@@ -287,111 +279,3 @@ class AccountWriter:
         store_rows.write_accounts(conn, touched, batch.details, further, now, merges)
         store_rows.replace_contacts(conn, batch.replaced_contacts)
         crashpoint("writer.written")
-
-
-class _Batch:
-    """The commands of one transaction, run one after the other in memory."""
-
-    def __init__(
-        self, book: PlanBook, context: Context, delegators: Mapping[str, frozenset[str]]
-    ) -> None:
-        self.book = book
-        self.context = context
-        self.delegators = delegators
-        self.touched: set[str] = set()
-        self.outgoing: dict[str, list[Outgoing]] = {}
-        self.details: dict[str, Any] = {}
-        self.new_rows: dict[str, list[dict[str, Any]]] = {}
-        self.replaced_contacts: dict[str, Any] = {}
-        self.parents: dict[str, str] = {}
-        self.suspected: set[frozenset[str]] = set()
-        self.audit: list[dict[str, Any]] = []
-        self.merges: list[tuple[str, str, Moved]] = []
-        self.precedents: Mapping[str, Sequence[Precedent]] = {}
-
-    def run(
-        self,
-        command: Command,
-        account_id: str | None,
-        resolution: Resolution | None,
-        loaded: dict[str, store.Loaded],
-    ) -> Answer:
-        if account_id is None:
-            raise RegistrationNotFound("No such registration.")
-        for named in (command.target.account_id, command.target.parent_id):
-            if named in loaded and (into := loaded[named].account.merged_into) is not None:
-                raise MergedAway(f"This account was merged into {into}.")
-        if account_id not in loaded and command.target.merged_id is not None:
-            raise RegistrationNotFound("No such account.")
-        if account_id not in loaded:
-            loaded[account_id] = new_account(command, account_id, self.context.now)
-        account = loaded[account_id].account
-        if resolution is not None and resolution.attach:
-            if account.keys:
-                account.version += 1
-            account.keys |= set(resolution.attach)
-        start = len(account.journal)
-        settle(account, self.book, self.context.standing, self.context.now)
-        settled = len(account.journal)
-        self.touched.add(account_id)
-        other = loaded.get(command.target.merged_id or "")
-        if other is not None:
-            settle(other.account, self.book, self.context.standing, self.context.now)
-        work = Work(
-            account=account,
-            context=self.context,
-            book=self.book,
-            actor=command.actor,
-            resolution=resolution,
-            details=self.details,
-            new_rows=self.new_rows,
-            replaced_contacts=self.replaced_contacts,
-            parents=self.parents,
-            parent_keys=parent_keys_of(command, loaded),
-            suspected=self.suspected,
-            other=None if other is None else other.account,
-            merges=self.merges,
-            stands_for=self.delegators.get(command.actor.person_id or "", frozenset()),
-            precedents=self.precedents,
-        )
-        try:
-            return command.run(work)
-        finally:
-            entries = account.journal[start:]
-            self.outgoing.setdefault(account_id, []).extend(
-                events_for(
-                    account,
-                    entries,
-                    self.context.plan,
-                    filed_by=command.actor.kind,
-                    correlation_id=command.correlation_id,
-                )
-            )
-            now = self.context.now
-            self.audit += audit_rows(account.journal[start:settled], SYSTEM, now)
-            self.audit += audit_rows(account.journal[settled:], command.actor, now)
-            if other is not None and other.account.merged_into == account_id:
-                self._merged(command, loaded[account_id], other)
-
-    def _merged(self, command: Command, survivor: store.Loaded, other: store.Loaded) -> None:
-        """The merged account's last events are its own; what it had is the survivor's to write."""
-        store.adopt(survivor, other)
-        self.touched.add(other.account.id)
-        # Steps that time made on it name registrations that are the survivor's by now.
-        settled = replace(other.account, registrations=survivor.account.registrations)
-        settled.claims, settled.cases = survivor.account.claims, survivor.account.cases
-        self.outgoing[other.account.id] = events_for(
-            settled,
-            other.account.journal,
-            self.context.plan,
-            filed_by=command.actor.kind,
-            correlation_id=command.correlation_id,
-        )
-        self.audit += audit_rows(other.account.journal[:-1], SYSTEM, self.context.now)
-        last = other.event_version + len(self.outgoing[other.account.id])
-        for account_id in (survivor.account.id, other.account.id):
-            self.outgoing[account_id] = [
-                with_last_version(it, last) for it in self.outgoing[account_id]
-            ]
-        survivor.account.journal[:0] = other.account.journal[:-1]
-        other.account.journal.clear()

@@ -61,6 +61,7 @@ def claim_changed(conn: Connection, event: Event[Any], desk: Desk) -> None:
             "line": names.line(claim.product_line),
             "from_state": claim.from_state,
             "to_state": claim.to_state,
+            "cause": data.cause,
             "at": format_instant(data.at),
             "reasons": list(data.reasons),
             "protected_from": _instant(data.protected_from),

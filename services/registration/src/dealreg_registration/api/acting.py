@@ -55,18 +55,14 @@ class Acting:
                 lambda conn: idempotency.lookup(conn, key.scope, key.key, key.request_hash)
             )
             if stored is not None:
-                tag = etag.etag(orjson.loads(stored.body)["version"])
-                return Response(
-                    stored.body, stored.status, {"etag": tag}, media_type="application/json"
-                )
+                return respond(Answer(stored.status, stored.body))
         seen: int | None = None
         if if_match or "if-match" in request.headers:
             etag.check_if_match(request, view["version"])
             seen = view["version"]
-        answer: Answer = await self._writer.submit(make(seen))
+        answer = await self._writer.submit(make(seen))
         crashpoint("acting.committed")
-        headers = {} if answer.version is None else {"etag": etag.etag(answer.version)}
-        return Response(answer.body, answer.status, headers, media_type="application/json")
+        return respond(answer)
 
     async def key_of(self, request: Request, principal: Principal) -> IdempotencyKey | None:
         """The request's idempotency key, if it has one."""
@@ -74,3 +70,12 @@ class Acting:
         return idempotency_of(
             principal, request.headers, request.method, request.url.path, raw, required=False
         )
+
+
+def respond(answer: Answer) -> Response:
+    """The answer as it was written, with the tag of the version that it names; a stored one alike."""
+    version = answer.version
+    if version is None:
+        version = orjson.loads(answer.body).get("version")
+    headers = {} if version is None else {"etag": etag.etag(version)}
+    return Response(answer.body, answer.status, headers, media_type="application/json")

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from dealreg_registration import case_reading, naming, reading
+from dealreg_registration.api.acting import respond
 from dealreg_registration.api.callers import CASE_WORKERS, DECIDERS, actor_of, idempotency_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas_cases import (
@@ -20,7 +20,7 @@ from dealreg_registration.api.schemas_cases import (
     TextBody,
 )
 from dealreg_registration.case_store import other_account_of
-from dealreg_registration.commands import Command, IdempotencyKey
+from dealreg_registration.commands import Answer, Command, IdempotencyKey
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.handlers.decide_case import DecideCase
 from dealreg_registration.handlers.erase_entry import erase_entry
@@ -66,10 +66,10 @@ def case_acts_router(
                 lambda conn: idempotency.lookup(conn, key.scope, key.key, key.request_hash)
             )
             if stored is not None:
-                return _answer(stored.body, stored.status)
+                return respond(Answer(stored.status, stored.body))
         answer = await writer.submit(make(key))
         crashpoint("case.committed")
-        return _answer(answer.body, answer.status)
+        return respond(answer)
 
     @router.post(
         "/conflicts", summary="Open a case: direct sales are there already", status_code=201
@@ -259,9 +259,3 @@ def case_acts_router(
         )
 
     return router
-
-
-def _answer(body: bytes, status: int) -> Response:
-    version = orjson.loads(body).get("version")
-    headers = {} if version is None else {"etag": etag.etag(version)}
-    return Response(body, status, headers, media_type="application/json")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from dealreg_registration import case_reading, reading
+from dealreg_registration.api.acting import Acting, respond
 from dealreg_registration.api.callers import DECIDERS, READERS, STAFF, actor_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas import AccountEditBody
@@ -42,6 +43,7 @@ def conflicts_router(
     """Routes under ``/v1/conflicts`` and ``/v1/accounts``."""
     router = APIRouter(prefix="/v1")
     programme = writer.programme
+    acting = Acting(database, writer)
     Staff = Annotated[Principal, Depends(authenticator.require(*STAFF))]
     Reader = Annotated[Principal, Depends(authenticator.require(*READERS))]
     Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
@@ -162,24 +164,20 @@ def conflicts_router(
         "/accounts/{account_id}/merge", tags=["accounts"], summary="Say that two accounts are one"
     )
     async def merge(
-        account_id: str, body: JsonBody[MergeBody], principal: Decider, response: Response
-    ) -> dict[str, Any]:
+        request: Request, account_id: str, body: JsonBody[MergeBody], principal: Decider
+    ) -> Response:
         """The other account becomes part of this one. Nothing is renumbered or revoked; where
-        protections clash the earlier stays, the later goes on standby and a conflict opens."""
-        views = await programme.read(
-            database,
-            lambda conn: reading.account_detail(
-                conn, programme, [account_id, body.other_account_id]
-            ),
-        )
-        if account_id not in {view["id"] for view in views}:
-            raise not_found()
-        await writer.submit(
+        protections clash the earlier stays, the later goes on standby and a conflict opens. For the
+        partner manager of both markets, or above. Needs `If-Match` with this account's version; a retry
+        with the same `Idempotency-Key` gets the first answer."""
+        seen, actor = etag.versions_seen(request), actor_of(principal)
+        key = await acting.key_of(request, principal)
+        answer = await writer.submit(
             MergeAccounts(
-                account_id, body.other_account_id, actor_of(principal), current(), body.reason
+                account_id, body.other_account_id, actor, current(), body.reason, seen, key
             )
         )
         crashpoint("merge.committed")
-        return await read_account(account_id, principal, response)
+        return respond(answer)
 
     return router

@@ -71,6 +71,7 @@ Cause = Literal[
     "transfer_asked",
     "transfer_ended",
     "transferred",
+    "lead_changed",
 ]
 """Why a claim took a step; from ``offered`` on, most leave its state as it is."""
 
@@ -255,6 +256,7 @@ class Account:
     facts: Facts
     sources: dict[str, Source]
     keys: frozenset[str]
+    parent_id: str | None = None
     parent_keys: frozenset[str] = frozenset()
     last_place: int = 0
     version: int = 1
@@ -352,6 +354,12 @@ class Account:
         if claim.holds and not after.holds:
             self._end_transfer(claim, at)
         return after
+
+    def share_with(self, former: Claim, now_holds: Claim, at: datetime) -> None:
+        """Who shares a protection, by a co-sell ruling, shares it with whoever has it from now on."""
+        for claim in list(self.claims.values()):
+            if claim.co_holds == former.id and claim.live and claim.id != now_holds.id:
+                self.move(claim, "lead_changed", at, co_holds=now_holds.id)
 
     def mark_appealed(self, claim: Claim, case_id: str, at: datetime) -> Claim:
         """Note the appeal of a claim; its state stays."""

@@ -5,7 +5,7 @@ very instant; where the plan named nobody for a level, to any key with that role
 auditors have none (docs/rules.md, section 4).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,11 +15,14 @@ from dealreg_registration.domain.errors import (
     LevelPassedUp,
     LevelTaken,
     NotResponsible,
+    NotYourMarket,
     ReviewOnly,
     TopLevel,
 )
+from dealreg_registration.domain.plan import Plan
 from dealreg_shared.ladder import Deadline, level_at, passed_up, taken_above
 
+OFFICES = frozenset({"partner_manager", "vp", "ceo"})
 LADDER_ROLES = frozenset({"partner_manager", "vp", "ceo", "reviewer"})
 
 
@@ -31,6 +34,30 @@ class Acting:
     role: str | None
     person_id: str | None
     stands_for: frozenset[str] = frozenset()
+
+
+def require_office(
+    markets: Iterable[tuple[str | None, str | None]],
+    plan: Plan,
+    role: str | None,
+    persons: Collection[str],
+    what: str,
+) -> None:
+    """Decisions beside a case are for the partner manager of the market, of each if they are several,
+    or for whoever is above. Raises ``NotYourMarket``, saying for ``what``.
+
+    ``persons`` are whom the caller may act for, itself included. Where the plan names nobody for an
+    office, the key's role is enough; administrators and auditors hold none.
+    """
+    ladder = plan.ladder
+
+    def holds(office: str, holder: str | None) -> bool:
+        return holder in persons if holder is not None else role == office
+
+    above = holds("vp", ladder.vp) or holds("ceo", ladder.ceo)
+    managers = [holds("partner_manager", ladder.manager(*market)) for market in markets]
+    if role not in OFFICES or not (above or all(managers)):
+        raise NotYourMarket(f"{what} are for the partner manager of the market, or above.")
 
 
 def levels_of(case: Case, acting: Acting) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ The ladder is stamped from the plan in force at the opening (``domain.stamps``).
 open case is in ``domain.case_steps`` and ``domain.ruling``.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -70,20 +71,53 @@ def pending_case(account: Account, kind: CaseKind, registration_id: str) -> Case
     return None
 
 
-def meet(account: Account, plan: Plan, holder: Claim, contested: Claim, at: datetime) -> None:
-    """Two claims met: join the holding registration's case, or open it under the id that ``contested``
-    carries.
-
-    A joining claim does not restart the clocks.
+class Meetings:
+    """Claims that meet in one act. Each case opens once, with all of them, or is joined once: one act,
+    one notice.
     """
-    case = case_of(account, holder)
-    if case is None:
-        registration = account.registrations[contested.registration_id]
-        members = (holder.id, contested.id)
+
+    def __init__(self, account: Account, plan: Plan, new_id: Callable[[str], str], at: datetime):
+        self._account = account
+        self._plan = plan
+        self._new_id = new_id
+        self._at = at
+        self._opening: dict[str, str] = {}
+        self._members: dict[str, list[Claim]] = {}
+
+    def case_with(self, holder: Claim) -> str:
+        """The case in which a claim meets ``holder``; known before the claim's step is written down."""
+        case = case_of(self._account, holder)
+        if case is not None:
+            return case.id
+        registration_id = holder.registration_id
+        if registration_id not in self._opening:
+            self._opening[registration_id] = self._new_id("cnf")
+        return self._opening[registration_id]
+
+    def meet(self, holder: Claim, contested: Claim) -> None:
+        """``contested`` carries the id that ``case_with`` told."""
         case_id = cast(str, contested.case_id)
-        open_case(account, plan, "overlap", case_id, registration, members, at)
+        self._opening.setdefault(contested.registration_id, case_id)
+        self._members.setdefault(case_id, []).extend((holder, contested))
+
+    def close(self) -> None:
+        """Open or join the cases. A joining claim does not restart the clocks."""
+        for case_id, claims in self._members.items():
+            members = tuple(dict.fromkeys(claim.id for claim in claims))
+            if (case := self._account.cases.get(case_id)) is not None:
+                join(self._account, case, members, self._at)
+                continue
+            registration = self._account.registrations[claims[1].registration_id]
+            open_case(
+                self._account, self._plan, "overlap", case_id, registration, members, self._at
+            )
+
+
+def join(account: Account, case: Case, claim_ids: Sequence[str], at: datetime) -> None:
+    """Claims become part of a case that is open already; those that are part of it stay as they are."""
+    joined = tuple(claim_id for claim_id in claim_ids if claim_id not in case.claim_ids)
+    if not joined:
         return
-    joined = tuple(c.id for c in (holder, contested) if c.id not in case.claim_ids)
     case = replace(
         case,
         claim_ids=(*case.claim_ids, *joined),

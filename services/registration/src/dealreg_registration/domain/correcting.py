@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dealreg_registration.domain.account import Account, Claim, Corrected
 from dealreg_registration.domain.case import Case, Part
-from dealreg_registration.domain.cases import case_of, meet
+from dealreg_registration.domain.cases import Meetings
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import RulingOvertaken
 from dealreg_registration.domain.filing import touch
@@ -79,13 +79,14 @@ def _restore(
     if account.holder(line) is None:
         offer_next(account, book, context.standing, line, now, now)
     if (holder := account.holder(line)) is not None:
+        meetings = Meetings(account, context.plan, new_id, now)
         for claim in closed:
             waiting = account.claims[claim.id]
             if waiting.state == "contested":
-                case = case_of(account, holder)
-                waiting = replace(waiting, case_id=new_id("cnf") if case is None else case.id)
+                waiting = replace(waiting, case_id=meetings.case_with(holder))
                 account.claims[waiting.id] = waiting
-                meet(account, context.plan, holder, waiting, now)
+                meetings.meet(holder, waiting)
+        meetings.close()
     return [
         Part(after.id, "holds" if after.holds else "unchanged", RESTORED)
         for after in (account.claims[claim.id] for claim in closed)

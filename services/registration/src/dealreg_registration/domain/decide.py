@@ -332,12 +332,13 @@ def _same_claim(filing: Registration, line: str, account: Account) -> Claim | No
             if claim.live:
                 return claim
             found = claim
-        elif claim.live and _joint(filing, account.registrations[claim.registration_id]):
+        elif claim.live and joint(filing, account.registrations[claim.registration_id]):
             return claim
     return found
 
 
-def _joint(filing: Registration, other: Registration) -> bool:
+def joint(filing: Registration, other: Registration) -> bool:
+    """Whether a reseller and its distributor name each other: they have one claim together."""
     return (
         filing.distributor_id == other.partner_id and other.reseller_id == filing.partner_id
     ) or (filing.reseller_id == other.partner_id and other.distributor_id == filing.partner_id)

@@ -7,42 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from dealreg_registration.domain.account import Account, Claim, Registration
+from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import (
     ExtensionPending,
     NoExtensionPending,
     NothingToExtend,
-    NotYourMarket,
 )
-from dealreg_registration.domain.plan import Plan
-
-
-def require_office(
-    registration: Registration,
-    plan: Plan,
-    role: str | None,
-    persons: frozenset[str],
-) -> None:
-    """Extensions are decided by the market's partner manager, or above. Raises ``NotYourMarket``.
-
-    ``persons`` are whom the caller may act for, itself included. Where the plan names nobody for an
-    office, the key's role is enough; administrators and auditors hold none.
-    """
-    ladder = plan.ladder
-    offices = (
-        (
-            "partner_manager",
-            ladder.manager(registration.market_region, registration.market_segment),
-        ),
-        ("vp", ladder.vp),
-        ("ceo", ladder.ceo),
-    )
-    if any(role == office for office, _ in offices):
-        for office, holder in offices:
-            if holder in persons if holder is not None else role == office:
-                return
-    raise NotYourMarket("Extensions are for the partner manager of the market, or above.")
 
 
 def ask_extension(account: Account, claims: Sequence[Claim], context: Context) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from dealreg_registration.domain.account import PENDING, Account, Acted, Claim, Registration
-from dealreg_registration.domain.cases import case_of, meet
+from dealreg_registration.domain.cases import Meetings
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import Decision, LineDecision, decide
 from dealreg_registration.domain.entries import Decided
@@ -114,6 +114,7 @@ def decide_again(
     refiling is about to supersede.
     """
     told = {amended}
+    meetings = Meetings(account, context.plan, new_id, context.now)
     for claim in account.active():
         before = account.registrations[claim.registration_id]
         registration = _in_its_market(account, before, context)
@@ -147,7 +148,8 @@ def decide_again(
                     changed=("account_facts",),
                 )
             )
-        carry_out_again(account, claim, decision, inputs, context, new_id, "fact_added")
+        carry_out_again(account, claim, decision, inputs, context, meetings, "fact_added")
+    meetings.close()
 
 
 def carry_out_again(
@@ -156,14 +158,15 @@ def carry_out_again(
     decision: Decision,
     inputs: dict[str, Any],
     context: Context,
-    new_id: NewId,
+    meetings: Meetings,
     cause: Literal["fact_added", "referral_returned"],
     *,
     lead: tuple[str, ...] = (),
 ) -> None:
     """Move a pending claim that was decided again, in its old place, and keep the decision.
 
-    ``lead`` are sentences before those of the rules. A claim that is referred is offered anew.
+    Whoever it meets is noted in ``meetings``, which the caller closes. ``lead`` are sentences before
+    those of the rules. A claim that is referred is offered anew.
     """
     [line] = decision.lines
     after = account.move(
@@ -187,9 +190,9 @@ def carry_out_again(
         ),
         duplicate_of=line.duplicate_of,
         codes=line.codes,
-        case_id=_case_id(account, line, new_id) or claim.case_id,
+        case_id=_case_id(account, line, meetings) or claim.case_id,
     )
-    _meet_holder(account, after, line, context)
+    _meet_holder(account, after, line, meetings)
     offer(account, [after], context)
     account.journal.append(
         Decided(
@@ -271,6 +274,7 @@ def _carry_out(
     cause: Literal["filed", "line_added"],
 ) -> None:
     referred: list[Claim] = []
+    meetings = Meetings(account, context.plan, new_id, context.now)
     for line in decision.lines:
         if line.supersedes is not None:
             former = account.claims[line.supersedes]
@@ -297,27 +301,27 @@ def _carry_out(
             referred_kind=line.referred_kind,
             referred_id=line.referred_id,
             duplicate_of=line.duplicate_of,
-            case_id=_case_id(account, line, new_id),
+            case_id=_case_id(account, line, meetings),
             flags=NO_FLAGS if line.object_until is None else Flags(object_until=line.object_until),
             codes=line.codes,
             ended_at=context.now if line.outcome in ("rejected", "duplicate") else None,
         )
         account.add(claim, cause, context.now, line.reasons)
-        _meet_holder(account, claim, line, context)
+        _meet_holder(account, claim, line, meetings)
         if claim.state == "referred":
             referred.append(claim)
+    meetings.close()
     if referred:
         offer(account, referred, context)
 
 
-def _case_id(account: Account, line: LineDecision, new_id: NewId) -> str | None:
-    """The case that a contested claim joins or opens; known before the claim's step is written down."""
+def _case_id(account: Account, line: LineDecision, meetings: Meetings) -> str | None:
+    """The case that a contested claim joins or opens."""
     if line.holder is None or line.object_until is not None:
         return None
-    case = case_of(account, account.claims[line.holder])
-    return new_id("cnf") if case is None else case.id
+    return meetings.case_with(account.claims[line.holder])
 
 
-def _meet_holder(account: Account, claim: Claim, line: LineDecision, context: Context) -> None:
+def _meet_holder(account: Account, claim: Claim, line: LineDecision, meetings: Meetings) -> None:
     if line.holder is not None and line.object_until is None:
-        meet(account, context.plan, account.claims[line.holder], claim, context.now)
+        meetings.meet(account.claims[line.holder], claim)

@@ -4,14 +4,16 @@ Nothing is renumbered or revoked: a claim keeps the place that its first account
 stand. Among claims of several numberings the order is by when each took its place, each numbering kept.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.case import CaseMoved
-from dealreg_registration.domain.cases import SYSTEM, case_of, close_settled, meet
+from dealreg_registration.domain.cases import SYSTEM, Meetings, close_settled
 from dealreg_registration.domain.context import Context
-from dealreg_registration.domain.entries import AccountMerged
+from dealreg_registration.domain.decide import joint
+from dealreg_registration.domain.entries import AccountEdited, AccountMerged
 from dealreg_registration.domain.facts import merge
 from dealreg_registration.domain.filing import NewId, decide_again
 from dealreg_registration.domain.offers import void_offer
@@ -20,6 +22,14 @@ MOMENT = timedelta(microseconds=1)
 STANDS_BACK = (
     "Two accounts turned out to be one, and an earlier protection holds this product line: your claim "
     "is on standby, and a conflict is opened for the vendor to settle."
+)
+ONE_CLAIM = (
+    "Two accounts turned out to be one, and your deal has another claim on this product line there: "
+    "that one goes on for both."
+)
+RUNS_ON = (
+    "Two accounts turned out to be one: your claim goes on for both, and its protection runs until "
+    "{until:%Y-%m-%d %H:%M} UTC."
 )
 
 
@@ -37,13 +47,15 @@ def merge_accounts(
     context: Context,
     new_id: NewId,
     *,
+    children: Iterable[Account] = (),
     reason: str | None = None,
     but: str | None = None,
 ) -> Moved:
     """Make ``merged`` part of ``survivor``; both settled, with all their claims read.
 
-    The earlier protection of a line stays, a later one goes on standby and a case opens; ``but`` is a
-    case that is being decided by this very merge.
+    The earlier protection of a line stays, a later one goes on standby and a case opens; of one
+    partner's claims on a line one goes on. ``children`` are the merged account's other subsidiaries:
+    the survivor's from now on. ``but`` is a case that is being decided by this very merge.
     """
     taken_at = _stamp(survivor) | _stamp(merged)
     _move_all(survivor, merged)
@@ -60,6 +72,7 @@ def merge_accounts(
     }
     survivor.keys |= merged.keys
     merged.keys = frozenset()
+    _take_parent(survivor, merged)
     merged.merged_into = survivor.id
     survivor.version += 1
     merged.version += 1
@@ -70,7 +83,24 @@ def merge_accounts(
     _close_suspicions(survivor, merged, context.now, but)
     decide_again(survivor, context, new_id, amended=None)
     close_settled(survivor, context.now)
+    for child in children:
+        _adopt(child, survivor, context, new_id)
     return Moved(taken_at)
+
+
+def _take_parent(survivor: Account, merged: Account) -> None:
+    if survivor.parent_id == merged.id:
+        survivor.parent_id, survivor.parent_keys = None, frozenset()
+    elif survivor.parent_id is None and merged.parent_id != survivor.id:
+        survivor.parent_id, survivor.parent_keys = merged.parent_id, merged.parent_keys
+
+
+def _adopt(child: Account, survivor: Account, context: Context, new_id: NewId) -> None:
+    """Its parent has the keys of both now, so its open and referred claims are decided again."""
+    child.parent_id, child.parent_keys = survivor.id, survivor.keys
+    child.version += 1
+    child.journal.append(AccountEdited(child.id, context.now, (), survivor.id))
+    decide_again(child, context, new_id, amended=None)
 
 
 def _stamp(account: Account) -> dict[str, datetime]:
@@ -102,36 +132,74 @@ def _move_all(survivor: Account, merged: Account) -> None:
 
 
 def _stand_back(account: Account, context: Context, new_id: NewId) -> None:
-    lines = {claim.product_line for claim in account.claims.values() if claim.holds}
-    for line in sorted(lines):
+    """Line by line: the earliest protection stays, each partner goes on with one claim, and who held
+    the line too stands behind."""
+    meetings = Meetings(account, context.plan, new_id, context.now)
+    for line in sorted({claim.product_line for claim in account.active()}):
         holders = [c for c in account.active() if c.holds and c.product_line == line]
+        if not holders:
+            _one_offer(account, line, context.now)
+            _one_each(account, line, None, context.now)
+            continue
         void_offer(account, line, context.now)
-        first, *later = sorted(holders, key=_since)
-        for claim in later:
-            _queue(account, first, claim, context, new_id)
+        first = min(holders, key=_since)
+        _one_each(account, line, first, context.now)
+        first = account.claims[first.id]
+        for claim in holders:
+            if claim.id != first.id and account.claims[claim.id].holds:
+                after = account.move(
+                    claim,
+                    "merged",
+                    context.now,
+                    (STANDS_BACK,),
+                    state="contested",
+                    protected_from=None,
+                    protected_until=None,
+                    case_id=meetings.case_with(first),
+                )
+                meetings.meet(first, after)
+    meetings.close()
 
 
 def _since(claim: Claim) -> tuple[datetime, tuple[datetime, int, str]]:
     return claim.protected_from or claim.decided_at, claim.turn
 
 
-def _queue(account: Account, holder: Claim, later: Claim, context: Context, new_id: NewId) -> None:
-    """A partner that held both has no conflict with itself."""
-    own = holder.partner_id == later.partner_id
-    case = None if own else case_of(account, holder)
-    case_id = later.case_id if own else (new_id("cnf") if case is None else case.id)
-    after = account.move(
-        later,
-        "merged",
-        context.now,
-        (STANDS_BACK,) if not own else ("You hold this product line by an earlier claim already.",),
-        state="contested",
-        protected_from=None,
-        protected_until=None,
-        case_id=case_id,
-    )
-    if not own:
-        meet(account, context.plan, holder, after, context.now)
+def _one_offer(account: Account, line: str, at: datetime) -> None:
+    """A line that fell free on both accounts is offered once: to whose turn is first."""
+    if offered := [claim for claim in account.standby(line) if claim.offered]:
+        void_offer(account, line, at, but=offered[0].id)
+
+
+def _one_each(account: Account, line: str, holder: Claim | None, at: datetime) -> None:
+    """A partner has one claim on a line (rule 2): the one that holds it, else its first live one, else
+    its first. The others end as if it had filed again, and nothing that they had is lost: the place is
+    the earlier one, and a protection runs as long as the longest of them did."""
+    active = [c for c in account.active() if c.product_line == line]
+    active.sort(key=lambda c: (holder is None or c.id != holder.id, not c.live, c.turn))
+    kept: list[Claim] = []
+    for claim in active:
+        own = next((k for k in kept if _one_claim(account, k, claim)), None)
+        if own is None:
+            kept.append(claim)
+            continue
+        account.move(claim, "merged", at, (ONE_CLAIM,), state="superseded")
+        account.share_with(claim, own, at)
+        if holder is not None and own.id == holder.id and claim.holds:
+            _run_on(account, account.claims[own.id], claim, at)
+
+
+def _one_claim(account: Account, kept: Claim, other: Claim) -> bool:
+    if kept.partner_id == other.partner_id:
+        return True
+    registrations = account.registrations
+    return joint(registrations[kept.registration_id], registrations[other.registration_id])
+
+
+def _run_on(account: Account, kept: Claim, ended: Claim, at: datetime) -> None:
+    until, longer = kept.protected_until, ended.protected_until
+    if until is not None and longer is not None and longer > until:
+        account.move(kept, "merged", at, (RUNS_ON.format(until=longer),), protected_until=longer)
 
 
 def _close_suspicions(account: Account, merged: Account, at: datetime, but: str | None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dealreg_registration.domain.account import Account, Acted, Claim, Registration
-from dealreg_registration.domain.cases import case_of, meet
+from dealreg_registration.domain.cases import Meetings
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.filing import NewId, touch
 from dealreg_registration.domain.handover_errors import NothingToObject, ObjectionTooLate
@@ -37,13 +37,14 @@ def object_to(
     touch(account, registration, context)
     owner = owner_for(account, registration, context.plan, context.standing, now)
     account.journal.append(Acted(registration.id, "objected", now, owner))
+    meetings = Meetings(account, context.plan, new_id, now)
     for claim, holder in against:
-        case = case_of(account, holder)
         after = account.move(
             claim,
             "objected",
             now,
-            case_id=new_id("cnf") if case is None else case.id,
+            case_id=meetings.case_with(holder),
             flags=replace(claim.flags, object_until=None),
         )
-        meet(account, context.plan, holder, after, now)
+        meetings.meet(holder, after)
+    meetings.close()

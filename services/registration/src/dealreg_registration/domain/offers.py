@@ -64,10 +64,13 @@ def offer_next(
     close_settled(account, at)
 
 
-def void_offer(account: Account, product_line: str, at: datetime) -> None:
-    """End a line's offer without another: somebody decided otherwise who the line goes to."""
+def void_offer(
+    account: Account, product_line: str, at: datetime, *, but: str | None = None
+) -> None:
+    """End a line's offers, ``but`` that of one claim, without another: somebody decided otherwise who
+    the line goes to."""
     for waiting in account.standby(product_line):
-        if waiting.offered:
+        if waiting.offered and waiting.id != but:
             _pass(account, waiting, "offer_lapsed", at)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from dealreg_registration.domain.account import Account, Claim, Registration
+from dealreg_registration.domain.cases import Meetings
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import Decision, decide
 from dealreg_registration.domain.due import Due, Timeline
@@ -131,6 +132,7 @@ def _return(
     def ids(prefix: str) -> str:
         return derived_id(prefix, referral.id)
 
+    meetings = Meetings(account, context.plan, ids, context.now)
     what = "was declined" if step == "declined" else "was not answered in time"
     carry_out_again(
         account,
@@ -138,10 +140,11 @@ def _return(
         decision,
         inputs,
         context,
-        ids,
+        meetings,
         "referral_returned",
         lead=(f"Your referral {what}.",),
     )
+    meetings.close()
 
 
 def _pending(account: Account, referral_id: str) -> Referral:

@@ -33,7 +33,7 @@ class EditAccount:
             raise VersionConflict("The account changed since you read it.")
         account.version += 1
         if self.parent_id is not None:
-            work.parents[account.id] = self.parent_id
+            account.parent_id = self.parent_id
             account.parent_keys = work.parent_keys
         if self.facts is not None:
             account.facts, account.sources, _ = merge(

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dealreg_registration.commands import Answer, Target, Work
+from dealreg_registration.domain.authority import require_office
 from dealreg_registration.domain.extension import (
     ask_extension,
     grant_extension,
     refuse_extension,
-    require_office,
 )
 from dealreg_registration.domain.filing import touch
 from dealreg_registration.handlers.on_registration import OnRegistration
@@ -50,12 +50,12 @@ class DecideExtension(OnRegistration):
 
     def run(self, work: Work) -> Answer:
         registration = self.opened(work)
-        person = self.actor.person_id
         require_office(
-            registration,
+            [(registration.market_region, registration.market_segment)],
             work.context.plan,
             self.actor.role,
-            work.stands_for | ({person} if person is not None else set()),
+            work.persons,
+            "Extensions",
         )
         claims = self.claims(work)
         if not self.product_lines:
