@@ -355,12 +355,6 @@ class Account:
             self._end_transfer(claim, at)
         return after
 
-    def share_with(self, former: Claim, now_holds: Claim, at: datetime) -> None:
-        """Who shares a protection, by a co-sell ruling, shares it with whoever has it from now on."""
-        for claim in list(self.claims.values()):
-            if claim.co_holds == former.id and claim.live and claim.id != now_holds.id:
-                self.move(claim, "lead_changed", at, co_holds=now_holds.id)
-
     def mark_appealed(self, claim: Claim, case_id: str, at: datetime) -> Claim:
         """Note the appeal of a claim; its state stays."""
         after = replace(claim, appeal_id=case_id)

@@ -17,6 +17,7 @@ from dealreg_registration.domain.entries import AccountEdited, AccountMerged
 from dealreg_registration.domain.facts import merge
 from dealreg_registration.domain.filing import NewId, decide_again
 from dealreg_registration.domain.offers import void_offer
+from dealreg_registration.domain.sharing import share_with
 
 MOMENT = timedelta(microseconds=1)
 STANDS_BACK = (
@@ -184,7 +185,7 @@ def _one_each(account: Account, line: str, holder: Claim | None, at: datetime) -
             kept.append(claim)
             continue
         account.move(claim, "merged", at, (ONE_CLAIM,), state="superseded")
-        account.share_with(claim, own, at)
+        share_with(account, claim, own, at)
         if holder is not None and own.id == holder.id and claim.holds:
             _run_on(account, account.claims[own.id], claim, at)
 
