@@ -78,7 +78,7 @@ class Caller:
             headers["content-type"] = "application/json"
         answer, repeated = await self._answered(method, self.urls[service] + path, headers, raw)
         if answer.is_success:
-            if keyed and path.startswith(KEYED):
+            if keyed and (path.startswith(KEYED) or path.endswith("/merge")):
                 self.acknowledged.append(
                     Acknowledged(
                         method,

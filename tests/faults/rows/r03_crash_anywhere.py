@@ -25,6 +25,7 @@ from tests.factories.outbound import Receiver, Request, answered, receiver
 from tests.faults import invariants, story
 from tests.faults.caller import Caller, Refused
 from tests.faults.installation import SERVICES, Installation
+from tests.faults.points import EMBEDDED, KAFKA, MET
 from tests.faults.proof import Lab, Outcome, Row
 from tests.faults.spawner import spawner
 from tests.faults.story import ALONE, PARTNERS, PIECES, STAFF, Story
