@@ -9,10 +9,11 @@ due, ``run`` raises ``MetronomeStopped``: a process whose time stands still must
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic, perf_counter
 from typing import Any
 
-from apscheduler.executors.asyncio import AsyncIOExecutor
+from apscheduler.executors.base import BaseExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -30,6 +31,36 @@ class MetronomeStopped(RestartNeeded):
     """No tick completed in time. Only a new process helps."""
 
 
+class _Executor(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
+    """Runs ticks as tasks of the running loop.
+
+    APScheduler's own one reports a tick that its shutdown cancels as an error, with a traceback.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def end(self) -> None:
+        """Cancel what is under way, and wait until each tick has let go of what it held."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _do_submit_job(self, job: Any, _: Any) -> None:
+        task = asyncio.get_running_loop().create_task(job.func(*job.args), name=f"tick-{job.id}")
+        self._under_way.add(task)
+        task.add_done_callback(partial(self._ended, job.id))
+
+    def _ended(self, job_id: str, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self._run_job_success(job_id, [])
+        else:
+            self._run_job_error(job_id, error, error.__traceback__)
+
+
 class Metronome:
     """Calls each added tick at its interval, at most one call of a tick at a time."""
 
@@ -37,7 +68,6 @@ class Metronome:
         self._patience = patience
         self._ticks: dict[str, tuple[timedelta, Callable[[], Awaitable[Any]]]] = {}
         self._due: dict[str, float] = {}
-        self._running: set[asyncio.Task[None]] = set()
         self._completed = 0
 
     def add(self, name: str, every: timedelta, run: Callable[[], Awaitable[Any]]) -> None:
@@ -50,9 +80,10 @@ class Metronome:
 
     async def run(self) -> None:
         """Tick until cancelled. Raises ``MetronomeStopped`` when the ticking has stopped."""
+        executor = _Executor()
         scheduler = AsyncIOScheduler(
             timezone=UTC,
-            executors={"default": AsyncIOExecutor()},
+            executors={"default": executor},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         start = datetime.now(UTC)
@@ -69,24 +100,20 @@ class Metronome:
         try:
             await self._supervise()
         finally:
+            scheduler.remove_all_jobs()
+            await executor.end()
             if scheduler.running:
                 scheduler.shutdown(wait=False)
-            # Shutting down cancels the ticks under way; wait until each has let go of what it held.
-            await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _call(self, name: str) -> None:
         every, run = self._ticks[name]
         began = perf_counter()
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  (a coroutine runs in a task)
-        self._running.add(task)
         try:
             await run()
         except Exception:  # a tick that fails must not end the ticking: its rows are still due
             _FAILURES.labels(name).inc()
             get_logger(__name__).exception("tick failed", tick=name)
         finally:
-            self._running.discard(task)
             took = perf_counter() - began
             _DURATION.labels(name).observe(took)
             self._due[name] = monotonic() + max(0.0, every.total_seconds() - took)

@@ -116,6 +116,8 @@ async def test_nobody_but_an_admin_speaks_for_another(world: World) -> None:
         403,
     ]
     assert await status(auditor, None) == 403
+    told = (await world.http.get(PLACE, headers=auditor)).json()["detail"]
+    assert told.startswith("this key stands for no person"), "it asked for no other's"
     others = await world.http.get(PLACE, headers=acme, params={"person": "rob"})
     absent = await world.http.get(PLACE, headers=acme, params={"person": "nobody"})
     unlike = {"correlation_id"}

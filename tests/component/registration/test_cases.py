@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dealreg_registration.domain.case_steps import ROLES
 from tests.factories.registration_service import PLAN, START, RegistrationApi, registration_api
 
 
@@ -191,8 +192,20 @@ async def test_of_two_who_decide_at_once_one_is_told_what_the_other_did(
     )
     for answer in answers:
         if answer.status_code == 412:
-            assert f"it was decided by person:{winner} at" in answer.json()["detail"]
+            role = ROLES["partner_manager" if winner == "manager" else winner]
+            done = f"it was decided by the {role} (person {winner}) at"
+            assert done in answer.json()["detail"]
     assert await any_api.count("ruling") == 1
+
+
+async def test_what_no_person_did_is_said_without_one(api: RegistrationApi) -> None:
+    await api.filed("acme")
+    await api.filed("techstart")
+    case = await conflict(api)
+    await api.filed("fourth")
+    late = await act(api, "vp", case, "take")
+    assert late.status_code == 412
+    assert "read it: a further claim joined it at 2026-03-02 09:00:00 UTC." in late.json()["detail"]
 
 
 async def test_a_review_moves_the_case_up_at_once(api: RegistrationApi) -> None:

@@ -5,19 +5,20 @@ import string
 from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from dealreg_shared.contracts.base import DecimalString
+from dealreg_shared.web import problems
 from dealreg_shared.web.app import new_app
 from dealreg_shared.web.bodies import MAX_TEXT, TEXT_RULE, JsonBody, StrictBody
 from dealreg_shared.web.problems import Problem
@@ -377,3 +378,31 @@ async def test_no_body_makes_a_5xx(body: bytes, path: str, app: FastAPI) -> None
     if response.status_code >= 400:
         assert response.headers["content-type"] == "application/problem+json"
         response.json()
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds", "value", "rule"),
+    [
+        (tuple[int, ...], {"min_length": 1}, [], "must have at least 1 item"),
+        (list[int], {"max_length": 2}, [1, 2, 3], "must have at most 2 items"),
+        (dict[str, int], {"min_length": 1}, {}, "must have at least 1 item"),
+        (str, {"min_length": 1}, "", "must have at least 1 character"),
+        (str, {"pattern": "^a$"}, "b", "must match pattern '^a$'"),
+        (Decimal, {"max_digits": 3}, "12345", "must have at most 3 digits"),
+        (Decimal, {"decimal_places": 1}, "1.25", "must have at most 1 decimal place"),
+        (Decimal, {}, "x", "must be a decimal number"),
+        (int, {}, "x", "must be a whole number"),
+        (int, {}, "9" * 5000, "must be a smaller whole number"),
+        (int, {"ge": 1}, 0, "must be greater than or equal to 1"),
+        (bool, {}, "x", "must be true or false"),
+        (AwareDatetime, {}, "2027-01-01T00:00:00", "must be a time with its zone"),
+    ],
+)
+def test_rules_speak_of_what_was_sent_and_not_of_the_program(
+    kind: Any, bounds: dict[str, Any], value: Any, rule: str
+) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[kind, Field(**bounds)])
+    with pytest.raises(ValidationError) as caught:
+        adapter.validate_python(value)
+    [fault] = caught.value.errors(include_url=False, include_input=False)
+    assert problems.rule(fault).startswith(rule)

@@ -66,7 +66,7 @@ def _as_golden(written: Any, read: Any) -> Any:
         return {
             name: _as_golden(value, read.get(name))
             for name, value in written.items()
-            if name in read or value not in (None, [])
+            if name in read or (value not in (None, []) and value is not False)
         }
     if isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
         return [_as_golden(*pair) for pair in zip(written, read, strict=True)]

@@ -1,10 +1,13 @@
 """Every kind of notice in words: escaped where it is HTML, as it is where it is text."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from dealreg_notifier.domain.offers import Offer
+from dealreg_notifier.linking import Button
 from dealreg_notifier.wording import Wording
 
 BASE = {"zone": "America/New_York", "programme_name": "Northwind <Programme>"}
@@ -77,7 +80,15 @@ FACTS: dict[str, dict[str, Any]] = {
         "conflict_id": "cnf_1",
         "registrations": ["reg_1"],
         "decided_at": AT,
-        "claims": [{"line": "Platform", "sentence": EVIL}],
+        "claims": [
+            {
+                "line": "Platform",
+                "sentence": EVIL,
+                "registration_id": "reg_1",
+                "appeals": False,
+                "appeal_until": AT,
+            }
+        ],
     },
     "case_paused": {**STAFF, "called": rung(1, "partner_manager"), "until": AT},
     "case_reminder": {
@@ -107,7 +118,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "registrations": ["reg_1"],
         "holding": True,
     },
-    "case_open": {**CASE, "registrations": ["reg_1"], "holding": False},
+    "case_open": {**CASE, "registrations": ["reg_1"], "holding": False, "appeals": False},
     "case_settled": {
         **CASE,
         "state": "decided",
@@ -245,3 +256,55 @@ def test_lateness_is_said_from_a_minute_on() -> None:
 def test_a_fact_that_is_missing_is_an_error() -> None:
     with pytest.raises(Exception, match="'account' is undefined"):
         Wording("en").words("referral", {**BASE, "to": "partner", "lines": []})
+
+
+def test_who_lost_reads_until_when_it_may_appeal_and_who_did_not_does_not() -> None:
+    facts = {**BASE, **FACTS["case_decided"]}
+    (claim,) = facts["claims"]
+    text = Wording("en").words("case_decided", facts).text
+    assert "until 21 Nov 2026 14:00 UTC (09:00 EST) you may appeal, once" in text
+    assert "POST /v1/registrations/reg_1/appeal" in text
+    final = {**facts, "claims": [{**claim, "appeal_until": None}]}
+    assert "may appeal" not in Wording("en").words("case_decided", final).text
+    two = {**facts, "claims": [{**claim, "appeal_until": None}, {**claim, "line": "Backup"}]}
+    assert "you may appeal for Backup, once" in Wording("en").words("case_decided", two).text
+
+
+def test_who_appeals_reads_of_its_appeal() -> None:
+    wording = Wording("en")
+    opened = {**BASE, **FACTS["case_open"], "account": "Contoso", "appeals": True}
+    words = wording.words("case_open", opened)
+    assert words.title == "Contoso: your appeal is being looked at (Platform and Backup)"
+    assert "keeps its place" not in words.text
+    decided = {**BASE, **FACTS["case_decided"], "account": "Contoso"}
+    decided["claims"] = [{**decided["claims"][0], "appeals": True}]
+    assert wording.words("case_decided", decided).title == "Decided: your appeal for Contoso"
+    staff = {**BASE, **LADDER, "account": "Contoso", "case_kind": "appeal"}
+    words = wording.words("ladder", staff)
+    assert "appeal on Contoso" in words.title
+    assert words.text.startswith("An appeal on Contoso waits for you")
+    assert "conflict on" not in words.text
+
+
+def test_a_referrer_that_has_consented_is_not_asked_to() -> None:
+    facts = {**BASE, **FACTS["referral_answer"], "how": "accepted", "claims": []}
+    wording = Wording("en")
+    asked = wording.words("referral_answer", {**facts, "consented": False}).text
+    assert "pass only if you consent" in asked
+    told = wording.words("referral_answer", {**facts, "consented": True}).text
+    assert "pass only if you consent" not in told
+    assert "You have let your details pass" in told
+
+
+def test_links_stand_above_the_longer_way() -> None:
+    facts = {**BASE, **LADDER}
+    url = "https://deals.example.com/decide/x"
+    buttons = (Button(Offer("take"), url, datetime(2026, 11, 22, tzinfo=UTC)),)
+    wording = Wording("en")
+    for mail in (
+        wording.mail_text("ladder", facts, "Mia", buttons),
+        wording.mail_html("ladder", facts, "Mia", "A title", buttons),
+    ):
+        assert mail.count("POST /v1/conflicts/cnf_1/decide") == 1
+        assert mail.index(url) < mail.index("POST /v1/conflicts/cnf_1/decide")
+    assert "POST /v1/conflicts/cnf_1/decide" in wording.words("ladder", facts).text

@@ -59,13 +59,24 @@ def test_many_claims_are_not_a_wall_of_links() -> None:
     ("kind", "rulings"),
     [
         ("possible_duplicate", ["same_account", "not_same_account"]),
-        ("appeal", []),
         ("contradiction", []),
     ],
 )
 def test_other_kinds_of_cases_offer_what_a_link_can_say(kind: str, rulings: list[str]) -> None:
     found = offers("ladder", facts(claim(1), case_kind=kind))
     assert [offer.ruling for offer in found if offer.action == "decide"] == rulings
+
+
+def test_an_appeal_is_left_or_granted() -> None:
+    found = offers("ladder", facts(claim(1, "revoked"), claim(2, "protected"), case_kind="appeal"))
+    assert found == (
+        Offer("take"),
+        Offer("decide", "uphold_first"),
+        Offer("decide", "award", ("clm_1",), "Partner 1", "Platform"),
+        Offer("review", "uphold_first"),
+    )
+    both = facts(claim(1, "revoked"), claim(2, "expired"), case_kind="appeal")
+    assert [o.ruling for o in offers("ladder", both) if o.action == "decide"] == ["uphold_first"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.account import ACTIVE, ClaimMoved, Registration
 from dealreg_registration.domain.appealing import appeal, contradict, open_direct_engagement
-from dealreg_registration.domain.case import Case, CaseActed, CaseMoved, RulingKind
+from dealreg_registration.domain.case import Case, CaseActed, CaseMoved, Part, RulingKind
 from dealreg_registration.domain.ending import report_result, withdraw
 from dealreg_registration.domain.errors import (
     AppealedAlready,
@@ -24,9 +24,17 @@ from dealreg_registration.domain.errors import (
 )
 from dealreg_registration.domain.offers import accept_offer
 from dealreg_registration.domain.plan import Ladder, Policy, Standing, StatusPeriod
-from dealreg_registration.domain.ruling import Ruling, rule
+from dealreg_registration.domain.ruling import (
+    APPEAL_REFUSED,
+    LEADS,
+    SHARED,
+    UPHELD,
+    Ruling,
+    rule,
+)
 from dealreg_registration.events import events_for
 from dealreg_registration.journal import audit_rows
+from dealreg_shared.contracts.conflict import ConflictDecided
 from dealreg_shared.ladder import level_at
 from tests.factories.registration import START, World, plan, territory
 
@@ -317,3 +325,75 @@ def test_after_any_ruling_everything_holds_together(data: st.DataObject) -> None
         "dealreg.conflict.decided.v1",
         "dealreg.conflict.closed.v1",
     ]
+
+
+def parts(it: World) -> dict[str, Part]:
+    """Claim id -> what the latest ruling says of it."""
+    *_, verdict = [e.verdict for e in it.account.journal if isinstance(e, CaseActed) and e.verdict]
+    return {part.claim_id: part for part in verdict.parts}
+
+
+def test_who_loses_is_told_until_when_it_may_appeal() -> None:
+    it = world(policy=Policy(appeal_days=7))
+    first, second, third = (it.file(p) for p in PARTNERS)
+    decide(it, Ruling("award", claim_id(it, second)))
+    told = parts(it)
+    for loser in (first, third):
+        assert told[claim_id(it, loser)].appeal_until == it.now + timedelta(days=7)
+    assert told[claim_id(it, second)].appeal_until is None
+    it.after(days=6, hours=23)
+    appeal(it.account, third, None, ["new"], [], it.context, it.new_id)
+    it.after(hours=1)
+    with pytest.raises(AppealTooLate):
+        appeal(it.account, first, None, ["new"], [], it.context, it.new_id)
+
+
+@pytest.mark.parametrize("reviewer", [None, "rae"])
+def test_a_ceos_ruling_is_final_without_a_reviewer_and_so_is_a_reviewers(
+    reviewer: str | None,
+) -> None:
+    it = world(ladder=Ladder(reviewer=reviewer))
+    first, second, _ = (it.file(p) for p in PARTNERS)
+    decide(it, Ruling("award", claim_id(it, second)), level=3)
+    assert (parts(it)[claim_id(it, first)].appeal_until is None) == (reviewer is None)
+    if reviewer is not None:
+        case = appeal(it.account, first, None, ["new"], [], it.context, it.new_id)
+        decide(it, Ruling("award", claim_id(it, first)), case, level=4)
+        assert parts(it)[claim_id(it, second)].appeal_until is None
+
+
+def test_what_each_side_reads_fits_what_was_ruled() -> None:
+    it = world()
+    first, second, _ = (it.file(p) for p in PARTNERS)
+    decide(it, Ruling("co_sell", claim_id(it, first), co_holders=(claim_id(it, second),)))
+    assert parts(it)[claim_id(it, first)].sentence == LEADS
+    assert parts(it)[claim_id(it, second)].sentence == SHARED
+
+    it = world()
+    first, second, _ = (it.file(p) for p in PARTNERS)
+    decide(it, Ruling("co_sell", claim_id(it, second), co_holders=(claim_id(it, first),)))
+    assert "You lead; another partner" in parts(it)[claim_id(it, second)].sentence
+
+    it = world()
+    first, second, _ = (it.file(p) for p in PARTNERS)
+    decide(it, Ruling("uphold_first"))
+    refused = appeal(it.account, second, None, ["new"], [], it.context, it.new_id)
+    decide(it, Ruling("uphold_first"), refused, level=2)
+    assert parts(it)[claim_id(it, second)].sentence == APPEAL_REFUSED
+    assert parts(it)[claim_id(it, first)].sentence == UPHELD
+
+    it = world()
+    first, second, _ = (it.file(p) for p in PARTNERS)
+    decide(it, Ruling("uphold_first"))
+    granted = appeal(it.account, second, None, ["new"], [], it.context, it.new_id)
+    decide(it, Ruling("award", claim_id(it, second)), granted, level=2)
+    won = parts(it)[claim_id(it, second)].sentence
+    assert won.startswith("The vendor has granted your appeal: you are protected for 90 days")
+    events = events_for(
+        it.account, it.account.journal, it.context.plan, filed_by="staff", correlation_id="test"
+    )
+    [*_, decided] = [e.data for e in events if isinstance(e.data, ConflictDecided)]
+    assert {p.claim_id: p.appeals for p in decided.parties} == {
+        claim_id(it, first): False,
+        claim_id(it, second): True,
+    }

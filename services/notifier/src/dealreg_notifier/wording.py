@@ -1,8 +1,9 @@
 """Turns a notice's kind and facts into words: a title, a text, and an HTML page for mail.
 
-One template per kind and language (``templates/<language>/<kind>.j2``) with the blocks ``subject`` and
-``body``; the body speaks through a few macros (``out.p``, ``out.facts`` ...) that exist once for text
-and once for HTML, so no sentence is written twice. Must not touch the database.
+One template per kind and language (``templates/<language>/<kind>.j2``) with the blocks ``subject``,
+``body`` and, where there is more to say below a mail's links, ``after``; they speak through a few macros
+(``out.p``, ``out.facts`` ...) that exist once for text and once for HTML, so no sentence is written
+twice. Must not touch the database.
 """
 
 import re
@@ -52,7 +53,7 @@ class Wording:
         """Title and text. ``facts`` must hold everything that the kind's template names."""
         return Words(
             title=" ".join(_block(self._text, kind, "subject", facts).split()),
-            text=_tidy(_body(self._text, kind, facts)),
+            text=_tidy(_body(self._text, kind, facts) + _after(self._text, kind, facts)),
         )
 
     def mail_text(
@@ -61,7 +62,9 @@ class Wording:
         """The text part of a mail. ``name`` is for the greeting; ``buttons`` are links with
         which the reader decides."""
         body = _wrap(_tidy(_body(self._text, kind, facts)))
-        return _tidy(self._page(self._text, "mail.txt.j2", facts, name, "", body, buttons)) + "\n"
+        after = _wrap(_tidy(_after(self._text, kind, facts)))
+        page = self._page(self._text, "mail.txt.j2", facts, name, "", body, after, buttons)
+        return _tidy(page) + "\n"
 
     def mail_html(
         self,
@@ -73,7 +76,8 @@ class Wording:
     ) -> str:
         """The HTML part of a mail: no scripts, no outside images, readable without styles."""
         body = Markup(_body(self._html, kind, facts))  # noqa: S704  (escaped by the template)
-        return self._page(self._html, "mail.html.j2", facts, name, title, body, buttons)
+        after = Markup(_after(self._html, kind, facts))  # noqa: S704  (likewise)
+        return self._page(self._html, "mail.html.j2", facts, name, title, body, after, buttons)
 
     def label(self, button: Button) -> str:
         """What a button says."""
@@ -96,6 +100,7 @@ class Wording:
         name: str | None,
         title: str,
         body: str,
+        after: str,
         buttons: Sequence[Button],
     ) -> str:
         template = env.get_template(layout)
@@ -105,6 +110,7 @@ class Wording:
             name=name,
             title=title,
             body=body,
+            after=after,
             buttons=[{"offer": button.offer, "url": button.url} for button in buttons],
             links_until=format_instant(buttons[0].expires_at) if buttons else None,
         )
@@ -154,6 +160,15 @@ def _body(env: Environment, kind: str, facts: Facts) -> str:
     """The kind's own body, and why a person reads it who stands in for its recipient."""
     body = _block(env, kind, "body", facts)
     return body + _block(env, "_delegate", "body", facts) if facts.get("delegated_until") else body
+
+
+def _after(env: Environment, kind: str, facts: Facts) -> str:
+    """What stands below the links with which the reader decides: the longer way."""
+    return (
+        _block(env, kind, "after", facts)
+        if "after" in env.get_template(f"{kind}.j2").blocks
+        else ""
+    )
 
 
 def _block(env: Environment, kind: str, block: str, facts: Facts) -> str:

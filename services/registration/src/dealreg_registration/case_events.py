@@ -134,6 +134,8 @@ def _decided(account: Account, entry: CaseActed, verdict: Verdict) -> contract.C
                 effect=part.effect,
                 state=claim.state,
                 sentence=part.sentence,
+                appeal_until=part.appeal_until,
+                appeals=claim.appeal_id == case.id,
             )
             for part in verdict.parts
             for claim in [account.claims[part.claim_id]]

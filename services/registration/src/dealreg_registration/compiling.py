@@ -99,6 +99,7 @@ def compile_plan(
         ladder=_ladder(document),
         business_days=_calendar(document.policy.calendar, zone, in_force_from.year),
         ladder_terms=_ladder_terms(policy, zone, in_force_from.year),
+        line_names={line.id: line.name for line in document.product_lines},
     )
 
 

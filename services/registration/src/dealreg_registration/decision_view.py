@@ -178,7 +178,9 @@ def _confirmation(
         claims=tuple(
             ClaimShown(
                 partner=names.get(item.partner_id, item.partner_id),
-                product_line=item.product_line,
+                product_line=item.product_line
+                if plan is None
+                else plan.line_name(item.product_line),
                 place=item.place,
                 state=item.state,
                 protected_until=item.protected_until,

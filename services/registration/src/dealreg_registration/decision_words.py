@@ -15,14 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dealreg_registration.decision_view import ClaimShown, Confirmation, Told
+from dealreg_registration.domain.case_steps import ROLES
 from dealreg_shared.links import Link
-
-ROLES = {
-    "partner_manager": "partner manager",
-    "vp": "VP Partnerships",
-    "ceo": "CEO",
-    "reviewer": "reviewer",
-}
 
 KINDS = {
     "overlap": "overlap of claims",
@@ -110,7 +104,7 @@ def _maybe(at: datetime | None) -> str | None:
 
 def _action(shown: Confirmation) -> tuple[str, str, str]:
     """Title, what the button does, and its words."""
-    link = shown.link
+    link, on_appeal = shown.link, shown.case.kind == "appeal"
     if link.action == "take":
         return (
             "Take this case?",
@@ -120,16 +114,31 @@ def _action(shown: Confirmation) -> tuple[str, str, str]:
     if link.action == "review":
         return (
             "Pass this case up?",
-            "The next level becomes responsible now. You recommend to uphold the first claim.",
+            "The next level becomes responsible now. You recommend to "
+            + ("leave it as it was decided." if on_appeal else "uphold the first claim."),
             "Pass it up",
         )
     if link.ruling == "award":
         chosen = _names([claim for claim in shown.claims if claim.chosen])
+        if on_appeal:
+            return (
+                f"Grant the appeal of {chosen}?",
+                f"{chosen} becomes the protected partner on the product line; who holds it now loses "
+                "it. Both sides are told, in words that name nobody.",
+                f"Grant the appeal of {chosen}",
+            )
         return (
             f"Award this case to {chosen}?",
             f"{chosen} becomes the protected partner on the lines of its registration; the other "
             "claims there end. Both sides are told, in words that name nobody.",
             f"Award it to {chosen}",
+        )
+    if link.ruling == "uphold_first" and on_appeal:
+        return (
+            "Leave it as it was decided?",
+            "What was decided before stands, and this appeal is over. Both sides are told, in words "
+            "that name nobody.",
+            "Leave it as it was decided",
         )
     if link.ruling == "uphold_first":
         return (

@@ -41,7 +41,11 @@ def referral_moved(
         case "accepted":
             data = contract.ReferralAccepted.model_validate(
                 fact
-                | {"accepted_at": entry.at, "taken_registration_id": first.taken_registration_id}
+                | {
+                    "accepted_at": entry.at,
+                    "taken_registration_id": first.taken_registration_id,
+                    "consented": first.consent_at is not None,
+                }
             )
         case "consented":
             data = contract.ReferralConsented.model_validate(fact | {"consented_at": entry.at})

@@ -164,6 +164,13 @@ class RulingParty(Contract):
     effect: Literal["holds", "co_holds", "ended", "unchanged"]
     state: ClaimState
     sentence: str
+    appeal_until: Annotated[
+        Instant | None,
+        Field(description="Until when the partner may appeal what became of it; null: it may not"),
+    ] = None
+    appeals: Annotated[
+        bool, Field(description="Whether this is the claim whose appeal was decided")
+    ] = False
 
 
 class ConflictDecided(ConflictFact):

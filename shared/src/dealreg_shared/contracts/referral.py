@@ -42,6 +42,9 @@ class ReferralAccepted(ReferralFact):
     taken_registration_id: Annotated[
         str | None, Field(description="The target's own registration; null: direct took it")
     ]
+    consented: Annotated[
+        bool, Field(description="Whether the referrer has let its details pass already")
+    ] = False
 
 
 class ReferralReturned(ReferralFact):

@@ -252,7 +252,23 @@ _RULES: Final[Mapping[str, str]] = {
     "datetime_type": "must be a time such as 2027-03-31T12:00:00Z",
     "datetime_parsing": "must be a time such as 2027-03-31T12:00:00Z",
     "datetime_from_date_parsing": "must be a time such as 2027-03-31T12:00:00Z",
+    "timezone_aware": "must be a time with its zone, such as 2027-03-31T12:00:00Z",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
+    "float_parsing": "must be a number",
+    "decimal_parsing": "must be a decimal number",
+    "bool_parsing": "must be true or false",
 }
+
+_COUNTED: Final[Mapping[str, tuple[str, str, str]]] = {
+    "too_short": ("at least", "min_length", "item"),
+    "too_long": ("at most", "max_length", "item"),
+    "string_too_short": ("at least", "min_length", "character"),
+    "string_too_long": ("at most", "max_length", "character"),
+    "decimal_max_digits": ("at most", "max_digits", "digit"),
+    "decimal_max_places": ("at most", "decimal_places", "decimal place"),
+}
+"""Kind of fault -> the bound, where it stands, and what is counted."""
 
 
 def rule(fault: Mapping[str, Any]) -> str:
@@ -260,6 +276,10 @@ def rule(fault: Mapping[str, Any]) -> str:
     known = _RULES.get(fault["type"])
     if known is not None:
         return known
+    if fault["type"] in _COUNTED:
+        bound, where, what = _COUNTED[fault["type"]]
+        count = fault["ctx"][where]
+        return f"must have {bound} {count} {what}{'' if count == 1 else 's'}"
     message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return message.replace("Input should be", "must be").replace("String should", "must")
 

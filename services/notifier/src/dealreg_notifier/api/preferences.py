@@ -79,8 +79,11 @@ def _whose(conn: Connection, caller: Principal, named: str | None) -> str:
             return whose
     elif whose is not None and whose == caller.person_id:
         return whose
-    raise NotYourPreferences(
-        "name a contact of your own company with ?person="
-        if caller.role == "partner"
-        else "only an admin may ask for another's preferences"
-    )
+    if caller.role == "partner":
+        raise NotYourPreferences("name a contact of your own company with ?person=")
+    if whose is None:
+        raise NotYourPreferences(
+            "this key stands for no person, so there is nobody to be told; with a person's key you "
+            "read and set your own"
+        )
+    raise NotYourPreferences("they are another's; only an admin may read or set them")

@@ -54,6 +54,8 @@ def expiry(facts: Mapping[str, Any], now: datetime, longest: timedelta) -> datet
 def _rulings(facts: Mapping[str, Any]) -> list[Offer]:
     if facts["case_kind"] == "possible_duplicate":
         return [Offer("decide", "same_account"), Offer("decide", "not_same_account")]
+    if facts["case_kind"] == "appeal":
+        return _on_appeal(facts)
     if facts["case_kind"] != "overlap":
         return []
     live = [claim for claim in facts["claims"] if claim.get("claim_id") and claim["state"] in LIVE]
@@ -68,3 +70,14 @@ def _rulings(facts: Mapping[str, Any]) -> list[Offer]:
             for claim in others[:MOST_AWARDS]
         ),
     ]
+
+
+def _on_appeal(facts: Mapping[str, Any]) -> list[Offer]:
+    """To leave it, or to grant it to the claim that appeals: the one that has ended. The other party
+    holds the line, unless its claim ended too meanwhile; then the API is the better place."""
+    found = [Offer("decide", "uphold_first")]
+    ended = [it for it in facts["claims"] if it.get("claim_id") and it["state"] not in LIVE]
+    if len(ended) == 1:
+        it = ended[0]
+        found.append(Offer("decide", "award", (it["claim_id"],), it["partner"], it["line"]))
+    return found

@@ -15,7 +15,7 @@ from dealreg_notifier import store
 from dealreg_notifier.courses import deadlines_of
 from dealreg_notifier.domain.ladder import settle
 from dealreg_notifier.handlers import ladder
-from dealreg_notifier.handlers.parties import case_names, party_drafts
+from dealreg_notifier.handlers.parties import LIVE, case_names, party_drafts
 from dealreg_notifier.notices import Desk, Draft
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.conflict import ConflictClaim
@@ -27,7 +27,6 @@ from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger
 
 OPEN, CLOSED = "case_open", "case_closed"
-LIVE = frozenset({"protected", "extended", "contested"})
 
 
 def conflict_opened(conn: Connection, event: Event[Any], desk: Desk) -> None:
@@ -53,9 +52,9 @@ def conflict_opened(conn: Connection, event: Event[Any], desk: Desk) -> None:
     now = app_now(conn)
     store.put_case(conn, case, data.account_id)
     store.put_case_claims(conn, claims)
-    drafts = party_drafts(
-        conn, event, claims, names, OPEN, {"opened_at": format_instant(data.opened_at)}
-    )
+    opening = {"opened_at": format_instant(data.opened_at)}
+    on_appeal = data.kind == "appeal"
+    drafts = party_drafts(conn, event, claims, names, OPEN, opening, on_appeal=on_appeal)
     if case.course is not None:
         ((case, change),) = ladder.advance(conn, desk, [case], now)
         drafts += ladder.drafts(case, change, claims, names, opening=True)
@@ -70,9 +69,8 @@ def conflict_joined(conn: Connection, event: Event[Any], desk: Desk) -> None:
     plan_number = store.case_plan(conn, data.conflict_id)
     names = case_names(conn, plan_number, claims)
     store.put_case_claims(conn, claims)
-    drafts = party_drafts(
-        conn, event, claims, names, OPEN, {"opened_at": format_instant(data.joined_at)}
-    )
+    opening = {"opened_at": format_instant(data.joined_at)}
+    drafts = party_drafts(conn, event, claims, names, OPEN, opening)
     desk.tell(conn, drafts, now)
 
 

@@ -12,6 +12,7 @@ from dealreg_notifier.tables import Fields
 from dealreg_shared.contracts.envelope import Event
 
 HOLDING = frozenset({"protected", "extended"})
+LIVE = HOLDING | {"contested"}
 
 
 def case_names(conn: Connection, plan_number: int, claims: Sequence[Fields]) -> directory.Names:
@@ -31,8 +32,11 @@ def party_drafts(
     kind: str,
     facts: Mapping[str, Any],
     of_claim: Callable[[Fields], Mapping[str, Any]] | None = None,
+    *,
+    on_appeal: bool = False,
 ) -> list[Draft]:
-    """One notice per partner with a claim in the case, from its own claims alone."""
+    """One notice per partner with a claim in the case, from its own claims alone. In an appeal, who has
+    no live claim is who appeals; the other side is not told that it is one."""
     by_partner: dict[str, list[Fields]] = {}
     for claim in claims:
         by_partner.setdefault(claim["partner_id"], []).append(claim)
@@ -56,6 +60,7 @@ def party_drafts(
                     "lines": ladder.lines(own, names),
                     **({} if of_claim is None else {"claims": [dict(of_claim(c)) for c in own]}),
                     "holding": any(claim["state"] in HOLDING for claim in own),
+                    "appeals": on_appeal and not any(claim["state"] in LIVE for claim in own),
                 },
                 correlation_id=event.correlationid,
             )

@@ -38,7 +38,7 @@ def referral_ended(conn: Connection, event: Event[Any], desk: Desk) -> None:
 
 
 def referral_accepted(conn: Connection, event: Event[Any], desk: Desk) -> None:
-    _to_referrer(conn, event, desk, "accepted", [])
+    _to_referrer(conn, event, desk, "accepted", [], consented=event.data.consented)
 
 
 def referral_returned(conn: Connection, event: Event[Any], desk: Desk) -> None:
@@ -87,7 +87,12 @@ def _recipient(target: ReferralTarget) -> str:
 
 
 def _to_referrer(
-    conn: Connection, event: Event[Any], desk: Desk, how: str, claims: list[dict[str, Any]]
+    conn: Connection,
+    event: Event[Any],
+    desk: Desk,
+    how: str,
+    claims: list[dict[str, Any]],
+    **further: Any,
 ) -> None:
     data: ReferralFact = event.data
     names = directory.names(
@@ -104,6 +109,7 @@ def _to_referrer(
             "registration_id": data.registration_id,
             "lines": [names.line(line.product_line) for line in data.lines],
             "claims": claims,
+            **further,
         },
         correlation_id=event.correlationid,
     )

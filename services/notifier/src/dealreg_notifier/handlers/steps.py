@@ -173,6 +173,11 @@ def conflict_decided(conn: Connection, event: Event[Any], desk: Desk) -> None:
         of_claim=lambda claim: {
             "line": names.line(claim["product_line"]),
             "sentence": claim["sentence"],
+            "registration_id": claim["registration_id"],
+            "appeals": claim["appeals"],
+            "appeal_until": None
+            if claim["appeal_until"] is None
+            else format_instant(claim["appeal_until"]),
         },
     )
     desk.tell(conn, drafts, now)

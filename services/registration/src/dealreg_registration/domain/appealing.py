@@ -1,7 +1,7 @@
 """Cases that somebody opens on purpose: an appeal, direct sales already there, a contradicted result."""
 
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from dealreg_registration.domain.account import ACTIVE, Account, Claim, Registration
@@ -66,6 +66,16 @@ def appeal(
         appeal_of=None if ruled is None else ruled.id,
         barred=() if by is None else (by,),
     )
+
+
+def open_until(claim: Claim, level: int, context: Context) -> datetime | None:
+    """Until when a claim that ``level`` has just ended may be appealed; None: that is final."""
+    above = level + 1
+    if claim.state not in APPEALABLE or claim.appeal_id is not None or above > REVIEWER_LEVEL:
+        return None
+    if above == REVIEWER_LEVEL and context.plan.ladder.reviewer is None:
+        return None
+    return (claim.ended_at or claim.decided_at) + timedelta(days=context.plan.policy.appeal_days)
 
 
 def open_direct_engagement(

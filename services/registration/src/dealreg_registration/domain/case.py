@@ -127,6 +127,8 @@ class Part:
     claim_id: str
     effect: Effect
     sentence: str
+    appeal_until: datetime | None = None
+    """Until when its partner may appeal; None: it may not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,14 @@ from dealreg_registration.domain.errors import CaseChanged, CaseClosed, NotAPart
 from dealreg_registration.domain.stamps import pause_end, paused, raised, resumed
 from dealreg_shared.ladder import Raise
 
+ROLES = {
+    "partner_manager": "partner manager",
+    "vp": "VP Partnerships",
+    "ceo": "CEO",
+    "reviewer": "reviewer",
+}
+"""Roles on the ladder as people call them."""
+
 DONE = {
     "joined": "a further claim joined it",
     "withdrawn": "it ended, as no claims meet any more",
@@ -38,9 +46,18 @@ def check_version(case: Case, seen: Collection[int] | None) -> None:
     done = (
         ""
         if last is None
-        else f": {DONE[last.what]} by {last.by} at {last.at:%Y-%m-%d %H:%M:%S} UTC"
+        else f": {DONE[last.what]}{_by(case, last.by)} at {last.at:%Y-%m-%d %H:%M:%S} UTC"
     )
     raise CaseChanged(f"The case changed since you read it{done}. Read it again, then decide anew.")
+
+
+def _by(case: Case, actor: str) -> str:
+    """Who did it: a person by role and id, a partner or a key by id; nobody, where the rules did."""
+    kind, _, id_ = actor.partition(":")
+    if kind != "person":
+        return f" by {kind} {id_}" if id_ else ""
+    role = next((d.role for d in case.deadlines if d.person_id == id_), None)
+    return f" by person {id_}" if role is None else f" by the {ROLES[role]} (person {id_})"
 
 
 def check_open(case: Case) -> None:

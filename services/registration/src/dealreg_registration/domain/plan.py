@@ -119,6 +119,11 @@ class Plan:
     business_days: BusinessCalendar = field(default_factory=lambda: working_days(ZoneInfo("UTC")))
     """What "business days" means: working days in the programme's zone."""
     ladder_terms: LadderTerms = field(default_factory=LadderTerms)
+    line_names: Mapping[str, str] = field(default_factory=dict)
+
+    def line_name(self, line_id: str) -> str:
+        """What people call a product line; its id, if this plan has no such line."""
+        return self.line_names.get(line_id, line_id)
 
     def region(self, place: Location) -> str | None:
         """The region of a place; None if unknown or outside every region."""

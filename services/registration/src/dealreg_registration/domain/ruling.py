@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dealreg_registration.domain.account import PENDING, Account, Claim
+from dealreg_registration.domain.appealing import open_until
 from dealreg_registration.domain.case import (
     Case,
     CaseActed,
@@ -49,6 +50,14 @@ UPHELD = (
     "The vendor has settled the conflict on this product line: your protection stands as it was."
 )
 UNCHANGED = "The vendor has looked into this claim; it stays as it is."
+APPEAL_REFUSED = (
+    "The vendor has looked into your appeal and leaves the decision as it was: your claim stays as "
+    "it is."
+)
+LEADS = (
+    "The vendor has settled the conflict on this product line: you lead here, and your protection "
+    "goes on until its end; another partner sells together with you and shares it."
+)
 SHARED = (
     "The vendor has settled the conflict on this product line: you and another partner sell here "
     "together, and you share its protection."
@@ -99,7 +108,13 @@ def rule(
         desk.leave()
     else:
         desk.share_out(_winners(account, case, ruling), _co_holders(account, case, ruling))
-    verdict = Verdict(ruling.kind, level, by, breached, tuple(desk.parts), departs)
+    parts = (
+        replace(part, appeal_until=open_until(account.claims[part.claim_id], level, context))
+        if part.effect == "ended"
+        else part
+        for part in desk.parts
+    )
+    verdict = Verdict(ruling.kind, level, by, breached, tuple(parts), departs)
     decided = replace(case.closed("decided", now, actor, "decided"), ruled_level=level, ruled_by=by)
     account.cases[case.id] = decided
     account.journal.append(CaseActed(decided, "decided", now, by, level, entry_id, verdict=verdict))
@@ -127,7 +142,11 @@ class _Desk:
             self.parts.append(
                 Part(claim.id, "holds", UPHELD)
                 if claim.holds
-                else Part(claim.id, "unchanged", UNCHANGED)
+                else Part(
+                    claim.id,
+                    "unchanged",
+                    APPEAL_REFUSED if claim.appeal_id == self.case.id else UNCHANGED,
+                )
             )
 
     def release_all(self) -> None:
@@ -155,8 +174,9 @@ class _Desk:
             self._end(claim.id)
         for claim in co_holders:
             self._share(claim.id, winners[claim.product_line])
+        shared = {claim.product_line for claim in co_holders}
         for winner in winners.values():
-            self._protect(winner.id)
+            self._protect(winner.id, leads=winner.product_line in shared)
 
     def _check(self, winner: Claim) -> None:
         partner_id = winner.partner_id
@@ -204,17 +224,22 @@ class _Desk:
         )
         self.parts.append(Part(claim.id, "co_holds", SHARED))
 
-    def _protect(self, claim_id: str) -> None:
+    def _protect(self, claim_id: str, *, leads: bool) -> None:
         claim = self.account.claims[claim_id]
         if claim.holds:
-            self.parts.append(Part(claim.id, "holds", UPHELD))
+            self.parts.append(Part(claim.id, "holds", LEADS if leads else UPHELD))
             return
         partner = self.context.plan.partners[claim.partner_id]
         start, end = window(partner, self.now)
+        settled = "has settled the conflict on this product line for you"
+        if claim.appeal_id == self.case.id:
+            settled = "has granted your appeal"
         sentence = (
-            "The vendor has settled the conflict on this product line for you: you are protected for "
-            f"{partner.protection_days} days, until {end:%Y-%m-%d %H:%M} UTC."
+            f"The vendor {settled}: you are protected for {partner.protection_days} days, until "
+            f"{end:%Y-%m-%d %H:%M} UTC."
         )
+        if leads:
+            sentence += " You lead; another partner sells together with you and shares it."
         self.account.move(
             claim,
             "ruling",
