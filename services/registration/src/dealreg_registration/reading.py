@@ -4,7 +4,7 @@ Every read settles in memory first, so that what is shown never depends on when 
 write.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -185,18 +185,11 @@ def _present(
     loaded = store.read_accounts(conn, accounts, ids)
     for item in loaded.values():
         settle(item.account, book, standing, now)
-    reasons: Mapping[str, Sequence[str]] = {
-        found.id: found.reasons
-        for found in conn.execute(
-            select(claim.c.id, claim.c.reasons).where(
-                account_rows.among(conn, claim.c.registration_id, ids)
-            )
-        )
-    }
     views = []
     for row in rows:
-        it = loaded[row.account_id].account
-        view = present_view(it, it.registrations[row.id], context, actor, dict(reasons))
+        item = loaded[row.account_id]
+        it = item.account
+        view = present_view(it, it.registrations[row.id], context, actor, item.reasons)
         view["receipt"] = receipt_view(row.receipt_number, it.registrations[row.id])
         views.append(view)
     return views

@@ -5,7 +5,7 @@ none; never a place, a rival, a count of rivals or the full trace (rules.md, sec
 view of these things is made here, so that there is one place to prove it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -207,10 +207,11 @@ def present_view(
     registration: Registration,
     context: Context,
     actor: Actor,
-    reasons: dict[str, Sequence[str]] | None = None,
+    reasons: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """A registration as it stands now, in true order of its claims."""
-    spoken = dict(reasons or {})
+    """A registration as it stands now, in true order of its claims. ``reasons`` are those of its claims
+    as they were read; what has happened since speaks for itself."""
+    spoken = dict(reasons)
     for move in account.moves():
         if move.reasons:
             spoken[move.after.id] = move.reasons

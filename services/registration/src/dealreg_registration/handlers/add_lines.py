@@ -34,6 +34,8 @@ class AddLines:
         crashpoint("lines.decided")
         return Answer(
             201,
-            encode(present_view(work.account, registration, work.context, self.actor)),
+            encode(
+                present_view(work.account, registration, work.context, self.actor, work.reasons)
+            ),
             version=registration.version,
         )

@@ -52,6 +52,8 @@ class AmendRegistration:
         crashpoint("amend.decided")
         return Answer(
             200,
-            encode(present_view(work.account, registration, work.context, self.actor)),
+            encode(
+                present_view(work.account, registration, work.context, self.actor, work.reasons)
+            ),
             version=registration.version,
         )

@@ -28,6 +28,8 @@ class ConsentToReferral:
         crashpoint("referral.consented")
         return Answer(
             200,
-            encode(present_view(work.account, registration, work.context, self.actor)),
+            encode(
+                present_view(work.account, registration, work.context, self.actor, work.reasons)
+            ),
             version=registration.version,
         )

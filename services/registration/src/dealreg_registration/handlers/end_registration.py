@@ -44,7 +44,7 @@ class EndRegistration:
             registration = revoke(account, registration, book, context, self.reason or "")
         elif registration.result not in (None, _RESULT[self.act]):
             contradict(account, registration, _RESULT[self.act], context, new_id)
-            view = present_view(account, registration, work.context, self.actor)
+            view = present_view(account, registration, work.context, self.actor, work.reasons)
             crashpoint("contradiction.decided")
             return Answer(202, encode(view), version=registration.version)
         else:
@@ -59,6 +59,6 @@ class EndRegistration:
         crashpoint("end.decided")
         return Answer(
             200,
-            encode(present_view(account, registration, work.context, self.actor)),
+            encode(present_view(account, registration, work.context, self.actor, work.reasons)),
             version=registration.version,
         )

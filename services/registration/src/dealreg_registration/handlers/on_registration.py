@@ -96,6 +96,8 @@ class OnRegistration(ABC):
         registration = work.registration(self.registration_id)
         return Answer(
             200,
-            encode(present_view(work.account, registration, work.context, self.actor)),
+            encode(
+                present_view(work.account, registration, work.context, self.actor, work.reasons)
+            ),
             version=registration.version,
         )
