@@ -1,13 +1,16 @@
 """Transfers with both sides' consent; objections under a plan that opens cases only when disputed."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dealreg_registration.domain.account import Claim, Registration
-from dealreg_registration.domain.ending import withdraw
+from dealreg_registration.domain.appealing import open_direct_engagement
+from dealreg_registration.domain.case import CaseMoved
+from dealreg_registration.domain.ending import report_result, withdraw
 from dealreg_registration.domain.handover_errors import (
     NothingToObject,
     NothingToTransfer,
@@ -17,6 +20,7 @@ from dealreg_registration.domain.handover_errors import (
 )
 from dealreg_registration.domain.objecting import object_to
 from dealreg_registration.domain.plan import Policy, Standing, StatusPeriod
+from dealreg_registration.domain.ruling import Ruling, rule
 from dealreg_registration.domain.transfer import Transfer
 from dealreg_registration.domain.transferring import (
     Side,
@@ -24,7 +28,10 @@ from dealreg_registration.domain.transferring import (
     decline_transfer,
     open_transfer,
 )
-from tests.factories.registration import START, World, plan, territory
+from dealreg_registration.events import events_for
+from dealreg_registration.views import co_sell_view
+from dealreg_shared.contracts.registration import RegistrationEnded
+from tests.factories.registration import START, World, assignment, partner, plan, territory
 
 DUE = START + timedelta(days=8) - timedelta(hours=9)
 """Five business days after Monday, 09:00, end with the next Monday."""
@@ -43,7 +50,9 @@ def asked(w: World, registration: Registration, to: str) -> Transfer:
 
 def accept(w: World, transfer: Transfer, side: Side) -> Registration | None:
     w.settle()
-    _, taken = accept_transfer(w.account, transfer.id, side, "reg_taken", w.context, w.new_id)
+    _, taken = accept_transfer(
+        w.account, transfer.id, side, f"reg_{transfer.id}", w.context, w.new_id
+    )
     return taken
 
 
@@ -89,6 +98,99 @@ def test_a_receiver_on_standby_has_one_claim_afterwards() -> None:
     assert taken is not None
     assert (w.state(taken), w.state(waiting)) == ("protected", "closed")
     assert not any(case.pending for case in w.account.cases.values()), "nobody is left to dispute"
+
+
+def pass_on(w: World, held: Registration, to: str) -> Registration:
+    transfer = asked(w, held, to)
+    accept(w, transfer, "holder")
+    taken = accept(w, transfer, "receiver")
+    assert taken is not None
+    return taken
+
+
+def test_a_win_is_credited_to_the_territory_of_the_receiver() -> None:
+    us = territory("us", "a", assignment("us-b", "us", "b", goal=Decimal(500)), countries=["US"])
+    w = World(plan(us, partners=[partner("far")]))
+    taken = pass_on(w, w.file("a", referred_by="x"), "b")
+    passed = claim(w, taken)
+    assert (passed.territory_id, passed.assignment_id) == ("us", "us-b")
+    start = len(w.account.journal)
+    report_result(w.account, w.current(taken), w.book, w.context, "won")
+    won = events_for(
+        w.account, w.account.journal[start:], w.context.plan, filed_by="partner", correlation_id="c"
+    )[0].data
+    assert isinstance(won, RegistrationEnded)
+    assert won.credit is not None
+    assert (won.credit.sold_by, won.credit.territory_id) == ("b", "us")
+    assert won.credit.referred_by == "x", "whoever brought the deal is its source as before"
+    assert won.credit.goal is not None
+    assert won.credit.goal.amount == 500
+    elsewhere = pass_on(w, w.file("a"), "far")
+    assert (claim(w, elsewhere).territory_id, claim(w, elsewhere).state) == (None, "protected")
+
+
+def test_co_holders_share_with_whoever_has_the_protection() -> None:
+    w = world()
+    held, sharing = w.file("a"), w.file("b")
+    [case] = w.account.cases.values()
+    lead, co = claim(w, held).id, claim(w, sharing).id
+    ruling = Ruling("co_sell", lead, co_holders=(co,))
+    rule(w.account, case, ruling, w.book, w.context, w.new_id, level=1, by=None, actor="test")
+    taken = pass_on(w, held, "c")
+    shared = claim(w, sharing)
+    assert (shared.state, shared.co_holds) == ("contested", claim(w, taken).id)
+    view = co_sell_view(w.account, claim(w, taken))
+    assert view == {"role": "lead", "with": ["b"]}
+    again = pass_on(w, taken_by(w), "b")
+    assert (claim(w, again).state, w.state(sharing)) == ("protected", "closed")
+    assert co_sell_view(w.account, claim(w, again)) is None
+
+
+def taken_by(w: World) -> Registration:
+    holder = w.account.holder("platform")
+    assert holder is not None
+    return w.account.registrations[holder.registration_id]
+
+
+def test_open_cases_about_the_protection_go_on_with_it_and_each_is_told_once() -> None:
+    w = world()
+    held = w.file("a", "platform", "backup")
+    w.file("b", "platform", "backup")
+    open_direct_engagement(w.account, w.current(held), w.context, w.new_id)
+    start = len(w.account.journal)
+    taken = pass_on(w, held, "c")
+    mine = {found.id for found in w.account.of_registration(taken.id)}
+    joined = [e for e in w.account.journal[start:] if isinstance(e, CaseMoved)]
+    assert sorted(e.case.kind for e in joined) == ["direct_engagement", "overlap"]
+    assert all(e.step == "joined" and set(e.joined) == mine for e in joined)
+    overlap, direct = sorted(w.account.cases.values(), key=lambda case: case.kind, reverse=True)
+    rule(
+        w.account,
+        direct,
+        Ruling("release_all"),
+        w.book,
+        w.context,
+        w.new_id,
+        level=1,
+        by=None,
+        actor="test",
+    )
+    assert {found.state for found in w.account.of_registration(taken.id)} == {"revoked"}
+    assert overlap.id in w.account.cases
+
+
+def test_a_case_about_another_line_does_not_go_with_a_transfer() -> None:
+    w = world()
+    held = w.file("a", "platform", "backup")
+    w.file("b", "platform")
+    [backup] = [c for c in w.account.of_registration(held.id) if c.product_line == "backup"]
+    transfer = open_transfer(w.account, [backup], "c", w.context, w.new_id)
+    for side in ("holder", "receiver"):
+        accept_transfer(w.account, transfer.id, side, "reg_taken", w.context, w.new_id)
+    [case] = w.account.cases.values()
+    assert len(case.claim_ids) == 2
+    [passed] = w.account.of_registration("reg_taken")
+    assert passed.case_id is None
 
 
 @pytest.mark.parametrize("how", ["declined", "lapsed", "ended"])

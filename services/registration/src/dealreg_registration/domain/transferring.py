@@ -1,7 +1,8 @@
 """Transferring running protections: asked by staff, consented to by both sides, or given up.
 
 The term is stamped: the receiver has what is left of it, never a new one. Its claim takes a new place
-at the back and holds the line all the same; standby stays standby behind it.
+at the back and holds the line all the same; standby stays standby behind it, co-holders share it, and
+open cases about it go on with it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,10 @@ from datetime import datetime
 from typing import Literal
 
 from dealreg_registration.domain.account import PENDING, Account, Acted, Claim, Registration
-from dealreg_registration.domain.case import CaseMoved, Last
-from dealreg_registration.domain.cases import SYSTEM, case_of, close_settled
+from dealreg_registration.domain.case import Case
+from dealreg_registration.domain.cases import close_settled, join
 from dealreg_registration.domain.context import Context
+from dealreg_registration.domain.coverage import Cover, covers, target_for
 from dealreg_registration.domain.due import Due, Timeline
 from dealreg_registration.domain.filing import NewId
 from dealreg_registration.domain.flags import NO_FLAGS
@@ -23,6 +25,7 @@ from dealreg_registration.domain.handover_errors import (
     UnfitReceiver,
 )
 from dealreg_registration.domain.owner import owner_for
+from dealreg_registration.domain.sharing import share_with
 from dealreg_registration.domain.transfer import Transfer, TransferMoved
 
 TRANSFER_RANK = 6
@@ -135,20 +138,22 @@ def _pass_on(
         version=1,
         result=None,
         result_at=None,
-        referred_by=None,
+        referred_by=None if source.referred_by == transfer.to_id else source.referred_by,
     )
     account.registrations[taken.id] = taken
     owner = owner_for(account, taken, context.plan, context.standing, now)
     account.journal.append(Acted(taken.id, "received", now, owner))
+    joining: dict[str, list[str]] = {}
     for claim_id in transfer.claim_ids:
         given = account.claims[claim_id]
-        case = case_of(account, given)
+        cases = _cases_about(account, given)
         account.move(given, "transferred", now, (GIVEN,), state="transferred")
         for earlier in account.active():
             if (earlier.partner_id, earlier.product_line) == (transfer.to_id, given.product_line):
                 state = "superseded" if earlier.state in PENDING else "closed"
                 account.move(earlier, "transferred", now, (REPLACED,), state=state)
         until = given.protected_until or now
+        cover = _cover(account, taken, given.product_line, context)
         received = replace(
             given,
             id=new_id("clm"),
@@ -157,27 +162,43 @@ def _pass_on(
             place=account.next_place(),
             decided_at=now,
             protected_from=now,
-            territory_id=None,
-            assignment_id=None,
+            territory_id=None if cover is None else cover.territory.id,
+            assignment_id=None if cover is None else cover.assignment.id,
             flags=replace(NO_FLAGS, reminded_at=given.flags.reminded_at),
-            case_id=None if case is None else case.id,
+            case_id=next((case.id for case in cases if case.kind == "overlap"), None),
             appeal_id=None,
             co_holds=None,
             numbered_by=None,
             taken_at=None,
         )
         account.add(received, "transferred", now, (TAKEN.format(until=until),))
-        if case is not None:
-            joined = replace(
-                case,
-                claim_ids=(*case.claim_ids, received.id),
-                version=case.version + 1,
-                last=Last("joined", SYSTEM, now),
-            )
-            account.cases[case.id] = joined
-            account.journal.append(CaseMoved(joined, "joined", now, (received.id,)))
+        share_with(account, given, received, now)
+        for case in cases:
+            joining.setdefault(case.id, []).append(received.id)
+    for case_id, claim_ids in joining.items():
+        join(account, account.cases[case_id], claim_ids, now)
     close_settled(account, now)
     return transfer, taken
+
+
+def _cases_about(account: Account, given: Claim) -> list[Case]:
+    """The open cases that are about the protection, which go on with it. What somebody reported as a
+    deal's result, or appeals, is of the claim that it was said of."""
+    return [
+        case
+        for case in account.cases.values()
+        if case.pending
+        and case.kind in ("overlap", "direct_engagement")
+        and given.id in case.claim_ids
+    ]
+
+
+def _cover(account: Account, taken: Registration, line: str, context: Context) -> Cover | None:
+    """The assignment by which the receiver is in territory, if it is: what a win is credited to."""
+    plan = context.plan
+    named = plan.named(account.keys, account.parent_keys)
+    target = target_for(plan, account.facts, taken.place_of_use, named, line, taken.tags)
+    return covers(plan, context.standing, target, context.now).standing_of(taken.partner_id)
 
 
 def _lapse(account: Account, claim: Claim, _timeline: Timeline, at: datetime) -> None:
