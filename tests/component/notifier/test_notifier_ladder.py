@@ -66,6 +66,34 @@ async def test_on_opening_the_manager_is_told_what_and_by_when(world: World) -> 
     assert await steps(world) == [("raised", 1)]
 
 
+async def test_the_manager_is_told_which_account_may_be_the_same_and_partners_are_not(
+    world: World,
+) -> None:
+    matched = ("id:duns:77", "domain:example.com")
+    suspected = make.opened(
+        kind="possible_duplicate",
+        claims=(make.conflict_claim("reg_a", "acme", 1),),
+        other_account_id="acc_2",
+        other_account_name="Twin Holding",
+        matched_by=matched,
+    )
+    await world.others.say("conflict.opened", suspected)
+    await world.settle()
+    (notice,) = await told(world, MANAGER)
+    assert (
+        "May be the same as: Twin Holding (found by id:duns:77 and domain:example.com)"
+        in (notice["text"])
+    )
+    headers = await world.others.key("partner", partner_id="acme")
+    await world.settle()
+    partner = await world.inbox(headers)
+    assert partner
+    assert not any(word in str(partner) for word in ("Twin", "acc_2", "duns", "example.com"))
+    await world.at(FOUR_HOURS)
+    (escalated,) = await told(world, VP)
+    assert "Twin Holding" in escalated["text"]
+
+
 @pytest.mark.parametrize(
     ("offset", "level", "missed"),
     [

@@ -111,13 +111,34 @@ async def test_two_accounts_hit_opens_a_case_for_a_person(any_api: RegistrationA
     assert other["name"] and other["keys"]  # without them nobody can tell whether it is the same
     accounts = (await any_api.get("admin", "/v1/accounts")).json()["items"]
     assert [case["account"]["id"], case["other_account_id"]] == [a["id"] for a in accounts]
-    told = [
-        event["data"]["other_account_id"]
+    keys = ["domain:one.com", "name1:two inc|US|94105"]
+    assert (case["other_account_name"], case["matched_by"]) == ("Two Inc", keys)
+    [told] = [
+        event["data"]
         for event in await any_api.events()
         if event["type"] == "dealreg.conflict.opened.v1"
         and event["data"]["kind"] == "possible_duplicate"
     ]
-    assert told == [case["other_account_id"]]
+    assert told["other_account_id"] == case["other_account_id"]
+    assert (told["other_account_name"], told["matched_by"]) == ("Two Inc", keys)
+    seen = (await any_api.get("acme", f"/v1/conflicts/{case['id']}")).json()
+    assert "matched_by" not in seen and "other_account_name" not in seen
+
+
+async def test_lines_that_one_filing_contests_are_one_case_told_once(
+    any_api: RegistrationApi,
+) -> None:
+    lines = ["platform", "backup"]
+    first = await any_api.filed("acme", product_lines=lines)
+    second = await any_api.filed("techstart", product_lines=lines)
+    told = [e for e in await any_api.events() if e["type"].startswith("dealreg.conflict.")]
+    assert [event["type"] for event in told] == ["dealreg.conflict.opened.v1"]
+    claims = {claim["id"] for view in (first, second) for claim in view["claims"]}
+    assert {claim["claim_id"] for claim in told[0]["data"]["claims"]} == claims
+    assert {claim["product_line"] for claim in told[0]["data"]["claims"]} == set(lines)
+    read = (await any_api.get("manager", f"/v1/conflicts/{told[0]['subject']}")).json()
+    assert {claim["id"] for claim in read["claims"]} == claims
+    assert read["version"] == 1
 
 
 async def test_staff_file_for_a_partner(any_api: RegistrationApi) -> None:

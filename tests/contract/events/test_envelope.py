@@ -82,7 +82,7 @@ def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
 PERSONAL = re.compile(
     r"name|first|last|e?mail|phone|mobile|contact|address|birth|salutation|signature|note|comment"
 )
-OF_COMPANIES = {"account_name"}
+OF_COMPANIES = {"account_name", "other_account_name"}
 """A company is no person (docs/decisions/0008-what-must-be-erasable.md)."""
 
 

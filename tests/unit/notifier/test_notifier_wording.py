@@ -31,6 +31,7 @@ CASE = {
 OWN = {"registration_id": "reg_1", "account": EVIL}
 LADDER = {
     **CASE,
+    "suspect": {"account": EVIL, "keys": ["id:duns:1", "domain:example.com"]},
     "opening": True,
     "claims": [{"partner": "Acme", "line": "Platform", "state": "protected"}],
     "turn": rung(2, "vp"),
@@ -251,6 +252,48 @@ def test_lateness_is_said_from_a_minute_on() -> None:
     assert "late" not in wording.words("ladder", {**BASE, **LADDER}).text
     late = wording.words("ladder", {**BASE, **LADDER, "late_seconds": 60.0})
     assert "This notice is 1 min late" in late.text
+
+
+def test_staff_read_which_account_may_be_the_same_and_what_found_it() -> None:
+    wording = Wording("en")
+    for kind in ("ladder", "case_reminder", "case_reviewed", "case_taken", "case_resumed"):
+        text = wording.words(kind, {**BASE, **FACTS[kind], "suspect": LADDER["suspect"]}).text
+        assert f"May be the same as: {EVIL} (found by id:duns:1 and domain:example.com)" in text
+        without = wording.words(kind, {**BASE, **FACTS[kind], "suspect": None}).text
+        assert "May be the same" not in without
+
+
+@pytest.mark.parametrize(
+    ("changes", "title", "text"),
+    [
+        (
+            {"from_state": "protected", "to_state": "protected", "cause": "merged"},
+            "protection was extended until",
+            "was extended",
+        ),
+        (
+            {"from_state": "contested", "to_state": "superseded", "cause": "merged"},
+            "replaced by another registration of yours",
+            "Another claim of your deal",
+        ),
+        (
+            {"from_state": "open", "to_state": "superseded", "cause": "filed_again"},
+            "replaced by another registration of yours",
+            "You registered",
+        ),
+        (
+            {"from_state": "contested", "to_state": "protected", "cause": "former_ended"},
+            "is now protected",
+            "has become the protected one",
+        ),
+    ],
+)
+def test_what_became_of_a_claim_is_said_by_its_cause(
+    changes: dict[str, Any], title: str, text: str
+) -> None:
+    words = Wording("en").words("claim_changed", {**BASE, **FACTS["claim_changed"], **changes})
+    assert title in words.title
+    assert text in words.text
 
 
 def test_a_fact_that_is_missing_is_an_error() -> None:

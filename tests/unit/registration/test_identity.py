@@ -24,6 +24,8 @@ def test_the_strongest_key_wins_and_the_other_account_is_reported() -> None:
         {"one": {LEI}, "two": {NAME}},
     )
     assert (found.account_id, found.matched_by, found.also) == ("one", LEI, "two")
+    assert found.also_by is not None
+    assert found.also_by != LEI
     assert found.attach == (DOMAIN,)
 
 

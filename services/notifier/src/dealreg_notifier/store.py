@@ -38,6 +38,8 @@ class Case:
     correlation_id: str
     closed_at: datetime | None = None
     closed_state: str | None = None
+    suspect: Mapping[str, Any] | None = None
+    """Of a possible duplicate: the other account and what matched, in the facts of a notice."""
     ruling: Mapping[str, Any] | None = None
 
     @property
@@ -67,6 +69,7 @@ def put_case(conn: Connection, case: Case, account_id: str) -> None:
             course=None if case.course is None else course_row(case.course),
             repeat_hours=case.repeat_hours,
             level=case.level,
+            suspect=None if case.suspect is None else dict(case.suspect),
             breached=list(case.recorded),
             correlation_id=case.correlation_id,
         )
@@ -282,5 +285,6 @@ def case_of(row: tables.Fields) -> Case:
         correlation_id=row["correlation_id"],
         closed_at=row["closed_at"],
         closed_state=row["closed_state"],
+        suspect=row["suspect"],
         ruling=row["ruling"],
     )

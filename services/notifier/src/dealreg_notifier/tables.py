@@ -131,6 +131,7 @@ conflict_case = Table(
     Column("repeat_hours", Integer, doc="The last level is reminded so often; None: never."),
     Column("level", Integer, doc="The level that was told last; None before the first."),
     Column("breached", JsonText, nullable=False, doc="Levels whose missed deadline is on record."),
+    Column("suspect", JsonText, doc="Of a possible duplicate: the other account, what matched."),
     Column("ruling", JsonText, doc="What was decided, in the facts of a notice."),
     Column("correlation_id", String(64), nullable=False),
     Column("closed_at", UtcDateTime),

@@ -74,6 +74,7 @@ class Batch:
             for further in (other.account, *children):
                 settle(further, self.book, self.context.standing, self.context.now)
         before = {child.id: len(child.journal) for child in children}
+        also = loaded.get(resolution.also or "") if resolution is not None else None
         work = Work(
             account=account,
             context=self.context,
@@ -87,6 +88,7 @@ class Batch:
             suspected=self.suspected,
             created_at=loaded[account_id].created_at,
             reasons=loaded[account_id].reasons,
+            also_name=also.account.name if also is not None else None,
             other=None if other is None else other.account,
             children=children,
             merges=self.merges,

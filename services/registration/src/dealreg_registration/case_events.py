@@ -31,6 +31,8 @@ def case_moved(account: Account, entry: CaseMoved) -> Emitted:
             repeat_hours=case.terms.repeat_hours,
             appeal_of=case.appeal_of,
             other_account_id=case.other_account_id,
+            other_account_name=case.other_account_name,
+            matched_by=case.matched_by,
         )
     elif entry.step == "joined":
         data = contract.ConflictJoined(

@@ -63,6 +63,8 @@ def case_from(row: Row[Any], claim_ids: Iterable[str]) -> Case:
         appeal_of=details.get("appeal_of"),
         barred=tuple(details.get("barred", ())),
         claimed=details.get("claimed"),
+        other_account_name=details.get("other_account"),
+        matched_by=tuple(details.get("matched_by", ())),
         ruled_level=details.get("ruled_level"),
         ruled_by=details.get("ruled_by"),
         asked=tuple(_asked(entry) for entry in details.get("asked", ())),
@@ -75,6 +77,8 @@ def _details_row(case: Case) -> dict[str, Any]:
         "appeal_of": case.appeal_of,
         "barred": list(case.barred),
         "claimed": case.claimed,
+        "other_account": case.other_account_name,
+        "matched_by": list(case.matched_by),
         "ruled_level": case.ruled_level,
         "ruled_by": case.ruled_by,
         "asked": [

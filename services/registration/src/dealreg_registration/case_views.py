@@ -34,6 +34,8 @@ def case_view(
         "version": case.version,
         "account": {"id": account_id, "name": account_name},
         "other_account_id": case.other_account_id,
+        "other_account_name": case.other_account_name,
+        "matched_by": list(case.matched_by),
         "market": {"region": case.market_region, "segment": case.market_segment},
         "opened_at": instant(case.opened_at),
         "closed_at": instant(closed),

@@ -107,6 +107,8 @@ class Work:
     reasons: Mapping[str, Sequence[str]]
     parent_keys: frozenset[str] = frozenset()
     suspected: set[frozenset[str]] = field(default_factory=set)
+    also_name: str | None = None
+    """The name of the second account that the filing's keys name."""
     other: Account | None = None
     """The account named by the target's ``merged_id``, settled."""
     children: Sequence[Account] = ()

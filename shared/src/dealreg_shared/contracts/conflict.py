@@ -81,10 +81,15 @@ class ConflictOpened(EventData):
     other_account_id: Annotated[
         str | None, Field(description="In a possible duplicate, the account that may be the same")
     ] = None
+    other_account_name: Annotated[str | None, Field(description="Its name; for staff")] = None
+    matched_by: Annotated[
+        tuple[str, ...],
+        Field(description="In a possible duplicate, the keys that named the one and the other"),
+    ] = ()
 
 
 class ConflictJoined(ConflictFact):
-    """One more claim met the same holding registration. The clocks do not restart."""
+    """Further claims are part of the case, such as met the same registration. No clock restarts."""
 
     claims: tuple[ConflictClaim, ...]
     joined_at: Instant

@@ -48,6 +48,7 @@ def conflict_opened(conn: Connection, event: Event[Any], desk: Desk) -> None:
         level=None,
         recorded=(),
         correlation_id=event.correlationid,
+        suspect=_suspect(data),
     )
     now = app_now(conn)
     store.put_case(conn, case, data.account_id)
@@ -59,6 +60,15 @@ def conflict_opened(conn: Connection, event: Event[Any], desk: Desk) -> None:
         ((case, change),) = ladder.advance(conn, desk, [case], now)
         drafts += ladder.drafts(case, change, claims, names, opening=True)
     desk.tell(conn, drafts, now)
+
+
+def _suspect(data: Any) -> dict[str, Any] | None:
+    if data.other_account_id is None:
+        return None
+    return {
+        "account": data.other_account_name or data.other_account_id,
+        "keys": list(data.matched_by),
+    }
 
 
 def conflict_joined(conn: Connection, event: Event[Any], desk: Desk) -> None:

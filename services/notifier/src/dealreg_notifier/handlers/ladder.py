@@ -215,6 +215,7 @@ def case_facts(case: Case) -> dict[str, Any]:
         "region": case.region,
         "segment": case.segment,
         "opened_at": format_instant(case.opened_at),
+        "suspect": None if case.suspect is None else dict(case.suspect),
     }
 
 

@@ -57,7 +57,8 @@ class Case:
 
     ``terms`` are those of the plan in force at the opening. ``appeal_of`` is the case whose ruling is
     appealed, ``barred`` who may not rule on this one, ``claimed`` the contradicting result,
-    ``other_account_id`` the account that may be the same one, in a possible duplicate.
+    ``other_account_id`` the account that may be the same one, in a possible duplicate, with its name
+    then and ``matched_by``, the keys that named the one and the other.
     """
 
     id: str
@@ -71,6 +72,8 @@ class Case:
     plan_number: int
     claim_ids: tuple[str, ...]
     other_account_id: str | None = None
+    other_account_name: str | None = None
+    matched_by: tuple[str, ...] = ()
     closed_level: int | None = None
     version: int = 1
     appeal_of: str | None = None

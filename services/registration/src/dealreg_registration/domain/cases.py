@@ -129,25 +129,13 @@ def join(account: Account, case: Case, claim_ids: Sequence[str], at: datetime) -
 
 
 def open_possible_duplicate(
-    account: Account,
-    plan: Plan,
-    claim: Claim,
-    other_account_id: str,
-    case_id: str,
-    at: datetime,
+    account: Account, plan: Plan, claim: Claim, case_id: str, at: datetime, **other: Any
 ) -> None:
-    """A filing's keys name two accounts: a person must say whether they are one."""
+    """A filing's keys name two accounts: a person must say whether they are one. ``other`` says which
+    is the other one, and what matched."""
     registration = account.registrations[claim.registration_id]
-    open_case(
-        account,
-        plan,
-        "possible_duplicate",
-        case_id,
-        registration,
-        (claim.id,),
-        at,
-        other_account_id=other_account_id,
-    )
+    members = (claim.id,)
+    open_case(account, plan, "possible_duplicate", case_id, registration, members, at, **other)
 
 
 def close_settled(account: Account, at: datetime) -> None:

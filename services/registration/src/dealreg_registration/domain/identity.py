@@ -70,7 +70,8 @@ def name_keys(
 class Resolution:
     """The account that a filing's keys name, if any.
 
-    ``matched_by`` is the key that decided. ``also`` is another account that a weaker key names.
+    ``matched_by`` is the key that decided. ``also`` is another account that a weaker key, ``also_by``,
+    names.
     ``attach`` are the filing's keys that nobody holds yet.
     """
 
@@ -78,6 +79,7 @@ class Resolution:
     matched_by: str | None
     also: str | None
     attach: tuple[str, ...]
+    also_by: str | None = None
 
 
 def resolve(
@@ -95,8 +97,8 @@ def resolve(
     if not hits:
         return Resolution(None, None, None, attach)
     matched_by, account_id = hits[0]
-    also = next((other for _, other in hits[1:] if other != account_id), None)
-    return Resolution(account_id, matched_by, also, attach)
+    also_by, also = next((hit for hit in hits[1:] if hit[1] != account_id), (None, None))
+    return Resolution(account_id, matched_by, also, attach, also_by)
 
 
 def strength(key: str) -> int:

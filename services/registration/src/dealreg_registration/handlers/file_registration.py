@@ -57,12 +57,22 @@ class FileRegistration:
     def _suspect(self, work: Work, registration: Registration) -> None:
         """Ask a person, once for each pair, when the filing's keys name a second account."""
         account, context = work.account, work.context
-        also = None if work.resolution is None else work.resolution.also
-        if also is None or (pair := frozenset((account.id, also))) in work.suspected:
+        found = work.resolution
+        if found is None or found.also is None:
+            return
+        if (pair := frozenset((account.id, found.also))) in work.suspected:
             return
         work.suspected.add(pair)
-        claim = account.of_registration(registration.id)[0]
-        open_possible_duplicate(account, context.plan, claim, also, new_id("cnf"), context.now)
+        open_possible_duplicate(
+            account,
+            context.plan,
+            account.of_registration(registration.id)[0],
+            new_id("cnf"),
+            context.now,
+            other_account_id=found.also,
+            other_account_name=work.also_name,
+            matched_by=tuple(key for key in (found.matched_by, found.also_by) if key is not None),
+        )
 
     def _learn(self, work: Work, lines: Sequence[str]) -> list[Disagreement]:
         """Take what the filing says of a known account. Earlier open and referred claims come first."""
