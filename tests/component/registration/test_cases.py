@@ -252,7 +252,7 @@ async def test_a_reason_names_no_person_and_a_question_no_rival(api: Registratio
     await api.filed("acme", contacts=[{"name": "Jo Buyer"}])
     second = await api.filed("techstart")
     case = await conflict(api)
-    for reason in ("Jo Buyer said so.", "ask vp doe", "write to a@b.com"):
+    for reason in ("Jo Buyer said so.", "ask vp doe", "write to a@b.com", "Acme's was first."):
         answer = await act(api, "manager", case, "decide", ruling="uphold_first", reason=reason)
         assert problem(answer) == (422, "names-a-person")
     asked = await act(
@@ -264,6 +264,20 @@ async def test_a_reason_names_no_person_and_a_question_no_rival(api: Registratio
         question="Did Acme meet the buyer before you?",
     )
     assert problem(asked) == (422, "names-a-person")
+    own = await act(
+        api,
+        "manager",
+        case,
+        "request-info",
+        registration_id=second["id"],
+        question="When did the CEO of Techstart meet the buyer?",
+    )
+    assert own.status_code == 200, own.text
+    fine = {
+        "ruling": "uphold_first",
+        "reason": "The CEO and the buyer met before the VP knew of it.",
+    }
+    assert (await act(api, "manager", await conflict(api), "decide", **fine)).status_code == 200
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from dealreg_registration.api.schemas_cases import (
 )
 from dealreg_registration.case_store import other_account_of
 from dealreg_registration.commands import Answer, Command, IdempotencyKey
-from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.handlers.decide_case import DecideCase
 from dealreg_registration.handlers.erase_entry import erase_entry
 from dealreg_registration.handlers.open_case import AppealClaim, OpenDirectEngagement
@@ -35,7 +34,7 @@ from dealreg_registration.handlers.work_on_case import (
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.crashpoint import crashpoint
-from dealreg_shared.db import Database, app_now
+from dealreg_shared.db import Database
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag, idempotency
 from dealreg_shared.web.bodies import JsonBody
@@ -138,11 +137,8 @@ def case_acts_router(
         seen, actor = etag.versions_seen(request), actor_of(principal)
 
         def check(conn: Connection) -> None:
-            book, _ = programme.current(conn)
-            if (plan := book.at(app_now(conn))) is None:
-                raise NoPlanInForce("No plan is in force yet; publish one first.")
             naming.check_names_no_rival(
-                conn, conflict_id, body.registration_id, body.question, plan
+                conn, programme, conflict_id, body.registration_id, body.question
             )
 
         await programme.read(database, check)
@@ -209,7 +205,10 @@ def case_acts_router(
         `If-Match`: of two who decide at once, one is told what the other did. `departs` names the
         similar cases that were ruled otherwise, all of them alike."""
         seen, actor = etag.versions_seen(request), actor_of(principal)
-        await database.read(lambda conn: naming.check_names_nobody(conn, conflict_id, body.reason))
+        await programme.read(
+            database,
+            lambda conn: naming.check_names_nobody(conn, programme, conflict_id, body.reason),
+        )
         other = await database.read(lambda conn: other_account_of(conn, conflict_id))
         return await carry_out(
             request,

@@ -83,8 +83,11 @@ def decision_router(database: Database, writer: AccountWriter) -> APIRouter:
             return _page(page, 422)
         try:
             if shown.link.action == "decide":
-                await database.read(
-                    lambda conn: naming.check_names_nobody(conn, shown.link.conflict_id, reason)
+                await programme.read(
+                    database,
+                    lambda conn: naming.check_names_nobody(
+                        conn, programme, shown.link.conflict_id, reason
+                    ),
                 )
             other = await database.read(lambda conn: other_account_of(conn, shown.link.conflict_id))
             await writer.submit(_command(shown.link, shown.actor, version, reason, other))
