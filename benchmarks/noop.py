@@ -96,7 +96,7 @@ def build() -> FastAPI:
             result_at=None,
             version=1,
             plan_number=1,
-            rule_book="2026-11",
+            rule_book="2026-11.2",
             owner="you",
             claims=[_claim(line) for line in body.product_lines],
             receipt=ReceiptAnswer(number=_ID, registration_id=f"reg_{_ID}", filed_at=_INSTANT),

@@ -29,8 +29,9 @@ from dealreg_registration.domain.owner import owner_of
 from dealreg_registration.domain.plan import NamedAccount, Plan, window
 from dealreg_registration.domain.trace import Step
 
-RULE_BOOK = "2026-11"
-"""The version of the rules that this code applies; a change of any rule changes it."""
+RULE_BOOK = "2026-11.2"
+"""The version of the rules that this code applies: month and number within it. Kept with every decision;
+it changes whenever the same inputs would give another result, be it a word (a test holds it)."""
 
 
 @dataclass(frozen=True, slots=True)
