@@ -1,7 +1,7 @@
 """Registration, notifier and a mail server as one programme, with an overlap to be decided."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,10 +19,12 @@ from dealreg_registration import tables
 from dealreg_registration.app import build as build_registration
 from dealreg_registration.settings import RegistrationSettings
 from dealreg_shared.bus.embedded import EmbeddedBus
+from dealreg_shared.bus.port import Bus
 from dealreg_shared.links import Link, bytes_of, sign, verify
 from dealreg_shared.runtime import Service
+from tests.factories.clocks import stand_at
 from tests.factories.notifier_world import MailServer, mail_server, mail_settings
-from tests.factories.plans import small_plan
+from tests.factories.plans import person, small_plan
 
 START = datetime(2027, 3, 1, 9, tzinfo=UTC)
 URL = "http://deals.example"
@@ -55,6 +57,8 @@ class DecisionWorld:
 
     async def at(self, offset: timedelta) -> None:
         self.now = START + offset
+        for service in (self.registration, self.notifier):
+            await stand_at(service.database, self.now)
         await self.settle()
 
     async def call(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
@@ -67,9 +71,9 @@ class DecisionWorld:
         made = await self.call("admin", "POST", "/v1/keys", json={"role": role, **of})
         self.keys[who] = made.json()["key"]
 
-    async def case(self) -> dict[str, Any]:
-        """The one case, as staff see it."""
-        listed = await self.call("admin", "GET", "/v1/conflicts")
+    async def case(self, kind: str = "overlap") -> dict[str, Any]:
+        """The one case of this kind, as staff see it."""
+        listed = await self.call("admin", "GET", f"/v1/conflicts?kind={kind}")
         (item,) = listed.json()["items"]
         view: dict[str, Any] = (
             await self.call("admin", "GET", f"/v1/conflicts/{item['id']}")
@@ -127,22 +131,40 @@ def tokens_in(message: EmailMessage, url: str = URL) -> list[str]:
 
 @asynccontextmanager
 async def decision_world(
-    folder: Path, url: str = URL, *, stands_in: str | None = None, **policy: Any
+    folder: Path,
+    url: str = URL,
+    *,
+    stands_in: str | None = None,
+    databases: Mapping[str, str] | None = None,
+    bus: Bus | None = None,
+    **policy: Any,
 ) -> AsyncIterator[DecisionWorld]:
     """Two partners have filed the same deal; the manager has a mail, and so has for two hours
-    whoever ``stands_in``."""
+    whoever ``stands_in``. ``databases``: by service, else files; ``bus`` is closed at the end."""
     world: DecisionWorld
-    bus = EmbeddedBus(folder / "bus.db")
+    bus = bus or EmbeddedBus(folder / "bus.db")
+    urls = databases or {}
     async with mail_server() as mail:
 
         def now() -> datetime:
             return world.now
 
         registration = build_registration(
-            RegistrationSettings(data_dir=folder, key_cache_seconds=0), bus=bus, now=now
+            RegistrationSettings(
+                data_dir=folder,
+                key_cache_seconds=0,
+                registration_database_url=urls.get("registration"),
+            ),
+            bus=bus,
+            now=now,
         )
         notifier = build_notifier(
-            NotifierSettings(data_dir=folder, notifier_public_url=url, **mail_settings(mail)),
+            NotifierSettings(
+                data_dir=folder,
+                notifier_public_url=url,
+                notifier_database_url=urls.get("notifier"),
+                **mail_settings(mail),
+            ),
             bus=bus,
             now=now,
         )
@@ -151,6 +173,8 @@ async def decision_world(
             world = DecisionWorld(registration, notifier, mail, http)
             await registration.migrate()
             await notifier.migrate()
+            for service in (registration, notifier):
+                await stand_at(service.database, START)
             async with registration.open(), notifier.open():
                 await _begin(world, policy, stands_in)
                 yield world
@@ -171,7 +195,7 @@ async def _begin(world: DecisionWorld, policy: dict[str, Any], stands_in: str | 
     )
     plan["people"] = [
         one | {"partner": "ada"} if one["id"] == "ann" else one for one in plan["people"]
-    ]
+    ] + [person("rae", "reviewer")]
     await world.call("admin", "POST", "/v1/plans", json=plan)
     for partner in ("ada", "cam"):
         await world.key(partner, "partner", partner_id=partner)

@@ -25,6 +25,7 @@ from dealreg_registration.settings import RegistrationSettings
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.outbox import Outbox
 from dealreg_shared.runtime import Service
+from tests.factories.clocks import stand_at
 from tests.factories.notifier_world import MailServer, mail_server, mail_settings
 from tests.factories.outbound import Receiver, receiver
 from tests.factories.registration_service import PLAN
@@ -143,6 +144,8 @@ class Rivals:
     async def later(self, **elapsed: float) -> None:
         """An odd while, so that no two instants are alike by chance."""
         self.now += timedelta(**elapsed) + timedelta(seconds=7, microseconds=317)
+        for service in self.services.values():
+            await stand_at(service.database, self.now)
         await self.settle()
 
     def own(self, kind: str, who: str, id_: str) -> None:
@@ -252,8 +255,9 @@ class Rivals:
 
 
 @asynccontextmanager
-async def rivals(folder: Path) -> AsyncIterator[Rivals]:
-    """The three services on one bus, a plan in force, everybody's key, a webhook for each partner."""
+async def rivals(folder: Path, databases: Mapping[str, str] | None = None) -> AsyncIterator[Rivals]:
+    """The three services on one bus, a plan in force, everybody's key, a webhook for each partner.
+    ``databases``: by service, else files."""
     async with AsyncExitStack() as stack:
         mail = await stack.enter_async_context(mail_server())
         hooks = {partner: await stack.enter_async_context(receiver()) for partner in PARTNERS}
@@ -261,6 +265,7 @@ async def rivals(folder: Path) -> AsyncIterator[Rivals]:
         bus = EmbeddedBus(folder / "bus.db")
         stack.push_async_callback(bus.close)
         common: dict[str, Any] = {"data_dir": folder, "key_cache_seconds": 0}
+        common |= {f"{name}_database_url": url for name, url in (databases or {}).items()}
         smtp = mail_settings(mail) | {"notifier_outbound_loopback": True}
         services = {
             "registration": build(RegistrationSettings(**common), bus=bus, now=lambda: it.now),
@@ -273,6 +278,7 @@ async def rivals(folder: Path) -> AsyncIterator[Rivals]:
         it = Rivals(services, clients, mail, hooks)
         for name, service in services.items():
             await service.migrate()
+            await stand_at(service.database, START)
             await stack.enter_async_context(service.open())
             clients[name] = await stack.enter_async_context(
                 httpx.AsyncClient(

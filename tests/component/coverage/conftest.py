@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from dealreg_coverage.app import build
 from dealreg_coverage.settings import CoverageSettings
@@ -21,6 +20,7 @@ from dealreg_shared.bus.port import Bus, Message
 from dealreg_shared.contracts.catalogue import COVERAGE, decode, encode, topic_of
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.runtime import Service
+from tests.factories.clocks import stand_at
 from tests.factories.coverage import PROGRAMME, START, Log
 
 NOW = START + timedelta(days=100)
@@ -40,12 +40,7 @@ class House:
     async def move_to(self, now: datetime) -> None:
         """Set the business clock."""
         self.now = now
-        if self.service.database.dialect == "postgresql":
-            function = (
-                "CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
-                f"AS $$ SELECT timestamptz '{now.isoformat()}' $$"
-            )
-            await self.service.database.write(lambda conn: conn.execute(text(function)))
+        await stand_at(self.service.database, now)
 
     async def settle(self) -> None:
         """Publish what the log has gained, and let the service read it and tell what follows."""

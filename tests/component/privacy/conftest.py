@@ -1,9 +1,11 @@
 """One programme in which everything has happened that could tell partners of each other."""
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 
+from dealreg_devstack import Postgres
 from tests.factories.rivals import Rivals, rivals
 
 
@@ -12,6 +14,25 @@ async def met(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rivals]
     async with rivals(tmp_path_factory.mktemp("rivals")) as it:
         await _story(it)
         yield it
+
+
+@pytest.fixture(scope="session")
+async def met_on_postgres(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgres
+) -> AsyncIterator[Rivals]:
+    """The same on PostgreSQL."""
+    names = {
+        name: f"{name}_{uuid4().hex[:12]}" for name in ("registration", "coverage", "notifier")
+    }
+    databases = {
+        name: postgres_server.create_database(database, database)
+        for name, database in names.items()
+    }
+    async with rivals(tmp_path_factory.mktemp("rivals"), databases) as it:
+        await _story(it)
+        yield it
+    for database in names.values():
+        postgres_server.drop_database(database, database)
 
 
 async def _story(it: Rivals) -> None:

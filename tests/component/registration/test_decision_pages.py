@@ -1,24 +1,46 @@
 """Decisions from a mail, over HTTP: what is shown, what is refused; looking does nothing."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from re import search
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from dealreg_devstack import Kafka, Postgres
 from dealreg_notifier.signing import Keyring
+from dealreg_shared.bus.kafka import KafkaBus
+from dealreg_shared.bus.port import Bus
 from dealreg_shared.links import Link, sign
 from tests.factories.decision_world import DAY, FOUR_HOURS, START, DecisionWorld, decision_world
 
 REASON = "The earlier filing has the signed letter of intent."
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[DecisionWorld]:
-    async with decision_world(tmp_path) as made:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DecisionWorld]:
+    if request.param == "sqlite":
+        async with decision_world(tmp_path) as made:
+            yield made
+        return
+    server = request.getfixturevalue("postgres_server")
+    async with on_postgres(tmp_path, server) as made:
         yield made
+
+
+@asynccontextmanager
+async def on_postgres(
+    folder: Path, server: Postgres, bus: Bus | None = None
+) -> AsyncIterator[DecisionWorld]:
+    names = {service: f"{service}_{uuid4().hex[:12]}" for service in ("registration", "notifier")}
+    databases = {service: server.create_database(name, name) for service, name in names.items()}
+    async with decision_world(folder, databases=databases, bus=bus) as made:
+        yield made
+    for name in names.values():
+        server.drop_database(name, name)
 
 
 async def look(world: DecisionWorld, token: str) -> httpx.Response:
@@ -304,3 +326,64 @@ async def test_a_case_that_nobody_decided_reaches_the_ceo_with_links_of_her_own(
     assert (await press(world, links["award"])).status_code == 200
     page = await look(world, links["uphold_first"])
     assert "decided by the CEO" in page.text
+
+
+async def test_the_reviewer_decides_an_appeal_against_the_ceo_by_a_click(
+    world: DecisionWorld,
+) -> None:
+    """Who lost is told until when it may appeal; the reviewer's mail leads to the page, and its button
+    grants the appeal."""
+    await world.at(DAY)
+    assert (await press(world, (await world.links("cleo"))["award"])).status_code == 200
+    await world.settle()
+    (told,) = [mail for mail in world.mails("ann") if "Decided" in mail["Subject"]]
+    text = next(iter(told.iter_parts())).get_content()
+    assert "until 12 Mar 2027 09:00 UTC" in " ".join(text.split())
+    assert "you may appeal, once" in " ".join(text.split())
+    ada = next(c for c in (await world.case())["claims"] if c["partner_id"] == "ada")
+    await world.call(
+        "ada",
+        "POST",
+        f"/v1/registrations/{ada['registration_id']}/appeal",
+        json={"text": "We were first.", "evidence": ["signed minutes"]},
+    )
+    await world.settle()
+    assert "your appeal is being looked at" in world.mails("ann")[-1]["Subject"]
+    links = await world.links("rae")
+    assert set(links) == {"take", "uphold_first", "award"}
+    page = await look(world, links["uphold_first"])
+    assert "Leave it as it was decided?" in page.text
+    page = await look(world, links["award"])
+    assert "Grant the appeal of Ada Corp?" in page.text
+    assert (await press(world, links["award"])).status_code == 200
+    appeal = await world.case("appeal")
+    assert appeal["state"] == "decided"
+    assert {c["partner_id"]: c["state"] for c in appeal["claims"]} == {
+        "ada": "protected",
+        "cam": "revoked",
+    }
+    await world.settle()
+    last = world.mails("ann")[-1]
+    assert last["Subject"] == "Decided: your appeal for Contoso"
+    assert "granted your appeal" in next(iter(last.iter_parts())).get_content()
+    after = await look(world, links["uphold_first"])
+    assert (after.status_code, "decided by the reviewer" in after.text) == (409, True)
+
+
+@pytest.mark.devstack
+async def test_a_link_is_verified_with_the_key_that_travelled_over_kafka(
+    tmp_path: Path, kafka_cluster: Kafka, postgres_server: Postgres
+) -> None:
+    bus = KafkaBus(kafka_cluster.bootstrap, prefix=f"lnk-{uuid4().hex[:8]}.", session_seconds=6.0)
+    async with on_postgres(tmp_path, postgres_server, bus) as world:
+        token = (await world.links("mia"))["award"]
+        assert (await look(world, token)).status_code == 200
+        link = await world.link(token)
+        ring: Keyring = world.notifier.extras["keyring"]
+        await world.notifier.database.write(lambda conn: ring.rotate(conn, world.now, revoke=True))
+        await world.settle()
+        assert (await look(world, token)).status_code == 404
+        private = await world.notifier.database.read(ring.current)
+        assert private is not None
+        assert (await press(world, sign(link, private))).status_code == 200
+        assert (await world.case())["state"] == "decided"
