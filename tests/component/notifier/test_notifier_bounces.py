@@ -1,32 +1,14 @@
 """Addresses that are refused for good: told from blocks and from what is retried, shown, and mended."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dealreg_shared.contracts.people import PersonUpdated
 from tests.factories import notifier as make
-from tests.factories import notifier_world as stage
 from tests.factories.notifier import MANAGER
 from tests.factories.notifier_world import MailServer, World
-
-
-@pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with stage.mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
-    async with stage.world(tmp_path, **stage.mail_settings(mail)) as made:
-        await made.others.people()
-        await made.others.plan()
-        await made.settle()
-        yield made
 
 
 async def bounced(world: World, headers: dict[str, str] | None = None) -> list[dict[str, Any]]:

@@ -29,12 +29,6 @@ FINDER = re.compile(re.escape(URL) + r"/decide/([A-Za-z0-9_.-]+)")
 
 
 @pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with stage.mail_server() as server:
-        yield server
-
-
-@pytest.fixture
 async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
     async with stage.world(tmp_path, **stage.mail_settings(mail), notifier_public_url=URL) as made:
         await made.others.people()

@@ -24,12 +24,6 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with stage.mail_server() as server:
-        yield server
-
-
-@pytest.fixture
 async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
     async with stage.world(
         tmp_path, **stage.mail_settings(mail), notifier_delivery_attempts=4

@@ -1,9 +1,7 @@
 """Preferences over HTTP and what they do to mails: quiet hours, digest, channels, language, erasure."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ import pytest
 from dealreg_notifier import wishes
 from dealreg_notifier.wording import in_language
 from tests.factories import notifier as make
-from tests.factories import notifier_world as stage
 from tests.factories.notifier import MANAGER, VP
 from tests.factories.notifier_world import MailServer, World
 
@@ -19,22 +16,6 @@ PLACE = "/v1/preferences"
 QUIET = {"time_zone": "Europe/Berlin", "start": "09:00", "end": "12:30"}
 """It is 10:00 in Berlin when a test's world begins."""
 DIGEST = {"time_zone": "America/New_York", "at": "08:00", "groups": ["decision", "case"]}
-
-
-@pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with stage.mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
-    async with stage.world(tmp_path, **stage.mail_settings(mail)) as made:
-        await made.others.people()
-        await made.others.plan()
-        await made.settle()
-        mail.messages.clear()
-        yield made
 
 
 async def key(world: World, role: Any, **of: str) -> dict[str, str]:

@@ -1,15 +1,10 @@
 """Storms and digests at a real mail server: one message, and every notice still its own."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.factories import notifier as make
-from tests.factories import notifier_world as stage
 from tests.factories.notifier import FOUR_HOURS, MANAGER, VP
 from tests.factories.notifier_world import MailServer, World
 
@@ -17,22 +12,6 @@ MANY = 200
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 DIGEST = {"time_zone": "America/New_York", "at": "08:00", "groups": ["decision", "case"]}
 """13:00 UTC, four hours after a test's world begins."""
-
-
-@pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with stage.mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
-    async with stage.world(tmp_path, **stage.mail_settings(mail)) as made:
-        await made.others.people()
-        await made.others.plan()
-        await made.settle()
-        mail.messages.clear()
-        yield made
 
 
 async def open_cases(world: World, first: int, number: int) -> None:

@@ -21,12 +21,6 @@ HOOKS = "/v1/webhooks"
 
 
 @pytest.fixture
-async def mail() -> AsyncIterator[MailServer]:
-    async with stage.mail_server() as server:
-        yield server
-
-
-@pytest.fixture
 async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
     async with stage.world(
         tmp_path, notifier_outbound_loopback=True, **stage.mail_settings(mail)

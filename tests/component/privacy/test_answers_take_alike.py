@@ -17,7 +17,7 @@ from tests.factories.alike import p_value
 from tests.factories.rivals import Rivals
 
 PAIRS = int(os.environ.get("DEALREG_TEST_PAIRS", "1000"))
-PAIRS_ON_POSTGRES = int(os.environ.get("DEALREG_TEST_PAIRS", "200"))
+PAIRS_ON_POSTGRES = int(os.environ.get("DEALREG_TEST_PAIRS", "100"))
 LEVEL = 0.01
 RUNS = 3
 """One in a hundred comparisons of equals falls below the level; three in a row do in a million."""

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from dealreg_notifier.channels import slack, teams, webhook
 from dealreg_notifier.channels.email import EmailChannel
 from dealreg_notifier.channels.port import Action, Channel, Contact, Outbound, Place
-from dealreg_notifier.channels.slack import SlackChannel
-from dealreg_notifier.channels.teams import TeamsChannel
-from dealreg_notifier.channels.webhook import WebhookChannel, new_secret
+from dealreg_notifier.channels.webhook import new_secret
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_shared.outbound import OutboundClient
 from tests.factories.outbound import Receiver, Request, answered, receiver
@@ -207,9 +206,9 @@ async def email_rig() -> AsyncIterator[MailRig]:
 async def http_rig(kind: str) -> AsyncIterator[HttpRig]:
     client = OutboundClient(loopback=True, seconds=0.5)
     channels: dict[str, Channel] = {
-        "webhook": WebhookChannel(client),
-        "slack": SlackChannel(client, 10),
-        "teams": TeamsChannel(client, 10),
+        "webhook": webhook.channel(client),
+        "slack": slack.channel(client, 10),
+        "teams": teams.channel(client, 10),
     }
     async with receiver() as server:
         url = f"http://127.0.0.1:{server.port}/services/{TOKEN}"

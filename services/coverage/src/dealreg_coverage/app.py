@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from dealreg_coverage import tables
 from dealreg_coverage.api import errors, factors, findings, scores
@@ -75,15 +74,12 @@ def _app(
         database, tables.ACCESS, utc_now, cache_seconds=settings.key_cache_seconds
     )
 
-    async def database_answers() -> None:
-        await database.read(lambda conn: conn.execute(text("SELECT 1")).scalar_one())
-
     app = new_app(
         "Dealreg coverage",
         version("dealreg-coverage"),
         service=NAME,
         description="Scores, gaps, overlap risk and targets, each with its explanation.",
-        checks={"database": database_answers, "bus": bus.healthy},
+        checks={"database": database.answers, "bus": bus.healthy},
         notes={"auditor": pulse.auditor},
         max_body=settings.http_max_body,
     )

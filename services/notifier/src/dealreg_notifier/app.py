@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from dealreg_notifier import tables
 from dealreg_notifier.api import (
@@ -145,15 +144,12 @@ def _app(
         database, tables.access, utc_now, cache_seconds=settings.key_cache_seconds
     )
 
-    async def database_answers() -> None:
-        await database.read(lambda conn: conn.execute(text("SELECT 1")).scalar_one())
-
     app = new_app(
         "Dealreg notifier",
         version("dealreg-notifier"),
         service=NAME,
         description="The escalation ladder, notices and their delivery.",
-        checks={"database": database_answers, "bus": bus.healthy},
+        checks={"database": database.answers, "bus": bus.healthy},
         notes={"auditor": pulse.auditor},
         max_body=settings.http_max_body,
     )

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -103,6 +103,10 @@ class Database:
             async with self._async.begin() as conn:
                 return await conn.run_sync(work)
         return await self._in_thread(self._writer, self._write_engine, work)
+
+    async def answers(self) -> None:
+        """Returns if the database does; raises what is wrong otherwise."""
+        await self.read(lambda conn: conn.execute(text("SELECT 1")).scalar_one())
 
     async def restructure(self, work: Work[T]) -> T:
         """Like ``write``, for changes to tables. SQLite replaces a table to change it, so its foreign

@@ -4,15 +4,14 @@ Slack knows no id for a message, so one whose fate is unknown may appear twice; 
 small print. Text of others is escaped and shown as plain text: no mention, no link, no formatting in it.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from dealreg_notifier.channels import posting
-from dealreg_notifier.channels.port import Contact, Outbound, Outcome, Refused
-from dealreg_notifier.channels.webhook import utc_now
+from dealreg_notifier.channels.port import Outbound
+from dealreg_notifier.channels.posted import PostedChannel, Written
 from dealreg_notifier.domain.retries import PAUSES, Schedule
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_shared.outbound import OutboundClient
@@ -28,41 +27,19 @@ VERDICTS = posting.Verdicts(gone=(403, 404, 410), refused=(400, 413))
 """403, 404 and 410: the app, the webhook or the channel was removed; 400: this message is malformed."""
 
 
-class SlackChannel:
-    """All endpoints of kind ``slack``."""
-
-    name = NAME
-    gathers = True
-    places = True
-    private = False
-
-    def __init__(self, client: OutboundClient, attempts: int) -> None:
-        self._client = client
-        self.schedule = Schedule(PAUSES, attempts, jitter=0.1)
-
-    def reaches(self, contact: Contact) -> bool:
-        return False
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator["SlackChannel"]:
-        yield self
-
-    async def send(self, outbound: Outbound) -> Outcome:
-        if outbound.place is None or not outbound.place.open:
-            return Refused("the endpoint is switched off")
-        return await posting.post(
-            self._client,
-            outbound.place.url,
-            {"content-type": "application/json"},
-            orjson.dumps(message(outbound)),
-            VERDICTS,
-            utc_now(),
-        )
-
-
-def from_settings(settings: NotifierSettings, outbound: OutboundClient) -> SlackChannel:
+def from_settings(settings: NotifierSettings, outbound: OutboundClient) -> PostedChannel:
     """Always set up: who reads in Slack adds an endpoint."""
-    return SlackChannel(outbound, settings.notifier_delivery_attempts)
+    return channel(outbound, settings.notifier_delivery_attempts)
+
+
+def channel(client: OutboundClient, attempts: int) -> PostedChannel:
+    """All endpoints of kind ``slack``."""
+    schedule = Schedule(PAUSES, attempts, jitter=0.1)
+    return PostedChannel(NAME, client, schedule, VERDICTS, write, gathers=True)
+
+
+def write(outbound: Outbound, _now: datetime) -> Written:
+    return Written(orjson.dumps(message(outbound)))
 
 
 def message(outbound: Outbound) -> dict[str, Any]:

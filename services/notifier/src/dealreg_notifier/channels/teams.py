@@ -5,16 +5,15 @@ small print. Cards read a little Markdown: text of others is escaped, so that no
 """
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from dealreg_notifier.channels import posting
-from dealreg_notifier.channels.port import Contact, Outbound, Outcome, Refused
+from dealreg_notifier.channels.port import Outbound
+from dealreg_notifier.channels.posted import PostedChannel, Written
 from dealreg_notifier.channels.slack import paragraphs
-from dealreg_notifier.channels.webhook import utc_now
 from dealreg_notifier.domain.retries import PAUSES, Schedule
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_shared.outbound import OutboundClient
@@ -32,41 +31,19 @@ VERDICTS = posting.Verdicts(gone=(401, 403, 404, 410), refused=(400, 413))
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>~#])")
 
 
-class TeamsChannel:
-    """All endpoints of kind ``teams``."""
-
-    name = NAME
-    gathers = True
-    places = True
-    private = False
-
-    def __init__(self, client: OutboundClient, attempts: int) -> None:
-        self._client = client
-        self.schedule = Schedule(PAUSES, attempts, jitter=0.1)
-
-    def reaches(self, contact: Contact) -> bool:
-        return False
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator["TeamsChannel"]:
-        yield self
-
-    async def send(self, outbound: Outbound) -> Outcome:
-        if outbound.place is None or not outbound.place.open:
-            return Refused("the endpoint is switched off")
-        return await posting.post(
-            self._client,
-            outbound.place.url,
-            {"content-type": "application/json"},
-            orjson.dumps(message(outbound)),
-            VERDICTS,
-            utc_now(),
-        )
-
-
-def from_settings(settings: NotifierSettings, outbound: OutboundClient) -> TeamsChannel:
+def from_settings(settings: NotifierSettings, outbound: OutboundClient) -> PostedChannel:
     """Always set up: who reads in Teams adds an endpoint."""
-    return TeamsChannel(outbound, settings.notifier_delivery_attempts)
+    return channel(outbound, settings.notifier_delivery_attempts)
+
+
+def channel(client: OutboundClient, attempts: int) -> PostedChannel:
+    """All endpoints of kind ``teams``."""
+    schedule = Schedule(PAUSES, attempts, jitter=0.1)
+    return PostedChannel(NAME, client, schedule, VERDICTS, write, gathers=True)
+
+
+def write(outbound: Outbound, _now: datetime) -> Written:
+    return Written(orjson.dumps(message(outbound)))
 
 
 def message(outbound: Outbound) -> dict[str, Any]:

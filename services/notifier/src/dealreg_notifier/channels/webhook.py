@@ -10,14 +10,14 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 
 import orjson
 
 from dealreg_notifier.channels import posting
-from dealreg_notifier.channels.port import Contact, Outbound, Outcome, Refused
+from dealreg_notifier.channels.port import Outbound
+from dealreg_notifier.channels.posted import JSON, PostedChannel, Written
 from dealreg_notifier.domain.retries import STANDARD_WEBHOOKS
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_shared.contracts.base import format_instant
@@ -35,46 +35,21 @@ NOT_TOLD = ("zone", "programme_name")
 VERDICTS = posting.Verdicts(gone=(410,))
 
 
-def utc_now() -> datetime:
-    """Real time: receivers compare it with their own clock, also where business time is simulated."""
-    return datetime.now(UTC)
-
-
-class WebhookChannel:
-    """All endpoints of kind ``webhook``."""
-
-    name = NAME
-    gathers = False
-    places = True
-    private = False
-    schedule = STANDARD_WEBHOOKS
-
-    def __init__(self, client: OutboundClient, now: Callable[[], datetime] = utc_now) -> None:
-        self._client = client
-        self._now = now
-
-    def reaches(self, contact: Contact) -> bool:
-        return False
-
-    @asynccontextmanager
-    async def session(self) -> AsyncIterator["WebhookChannel"]:
-        yield self
-
-    async def send(self, outbound: Outbound) -> Outcome:
-        if outbound.place is None or not outbound.place.open:
-            return Refused("the endpoint is switched off")
-        now = self._now()
-        content = payload(outbound)
-        headers = {
-            "content-type": "application/json",
-            **signed(outbound.delivery_id, now, content, outbound.place.secrets),
-        }
-        return await posting.post(self._client, outbound.place.url, headers, content, VERDICTS, now)
-
-
-def from_settings(_settings: NotifierSettings, outbound: OutboundClient) -> WebhookChannel:
+def from_settings(_settings: NotifierSettings, outbound: OutboundClient) -> PostedChannel:
     """Always set up: who wants webhooks adds an endpoint."""
-    return WebhookChannel(outbound)
+    return channel(outbound)
+
+
+def channel(client: OutboundClient) -> PostedChannel:
+    """All endpoints of kind ``webhook``."""
+    return PostedChannel(NAME, client, STANDARD_WEBHOOKS, VERDICTS, write, gathers=False)
+
+
+def write(outbound: Outbound, now: datetime) -> Written:
+    """Signed with the endpoint's live secrets, at this instant."""
+    content = payload(outbound)
+    live = () if outbound.place is None else outbound.place.secrets
+    return Written(content, {**JSON, **signed(outbound.delivery_id, now, content, live)})
 
 
 def payload(outbound: Outbound) -> bytes:

@@ -11,10 +11,12 @@ from dealreg_registration import reading
 from dealreg_registration.api.callers import actor_of, idempotency_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.commands import Answer, Command, IdempotencyKey
+from dealreg_registration.handlers.on_registration import OnRegistration
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Principal
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
+from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag, idempotency
 
 
@@ -63,6 +65,29 @@ class Acting:
         answer = await self._writer.submit(make(seen))
         crashpoint("acting.committed")
         return respond(answer)
+
+    async def carry_out_on(
+        self,
+        request: Request,
+        registration_id: str,
+        principal: Principal,
+        kind: type[OnRegistration],
+        **what: Any,
+    ) -> Response:
+        """Run a command of ``kind`` on it; ``If-Match`` may be left out."""
+        key = await self.key_of(request, principal)
+
+        def make(seen: int | None) -> Command:
+            return kind(
+                registration_id=registration_id,
+                actor=actor_of(principal),
+                correlation_id=current(),
+                version=seen,
+                idempotency=key,
+                **what,
+            )
+
+        return await self.carry_out(request, registration_id, principal, make, if_match=False)
 
     async def key_of(self, request: Request, principal: Principal) -> IdempotencyKey | None:
         """The request's idempotency key, if it has one."""

@@ -1,24 +1,21 @@
 """What may happen to a claim while it lives: offers, questions, extensions, signs of life."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StringConstraints
 from starlette.responses import Response
 
 from dealreg_registration.api.acting import Acting
-from dealreg_registration.api.callers import DECIDERS, FILERS, actor_of
-from dealreg_registration.commands import Command
+from dealreg_registration.api.callers import DECIDERS, FILERS
 from dealreg_registration.handlers.answer_offer import AnswerOffer
 from dealreg_registration.handlers.ask_information import AskInformation
 from dealreg_registration.handlers.extend_protection import AskExtension, DecideExtension
 from dealreg_registration.handlers.give_information import GiveInformation
 from dealreg_registration.handlers.note_activity import NoteActivity
-from dealreg_registration.handlers.on_registration import OnRegistration
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.db import Database
-from dealreg_shared.telemetry import current
 from dealreg_shared.web.bodies import JsonBody, StrictBody
 
 Words = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
@@ -68,26 +65,7 @@ def life_router(
     Filer = Annotated[Principal, Depends(authenticator.require(*FILERS))]
     Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
 
-    async def carry_out(
-        request: Request,
-        registration_id: str,
-        principal: Principal,
-        kind: type[OnRegistration],
-        **what: Any,
-    ) -> Response:
-        key = await acting.key_of(request, principal)
-
-        def make(seen: int | None) -> Command:
-            return kind(
-                registration_id=registration_id,
-                actor=actor_of(principal),
-                correlation_id=current(),
-                version=seen,
-                idempotency=key,
-                **what,
-            )
-
-        return await acting.carry_out(request, registration_id, principal, make, if_match=False)
+    carry_out = acting.carry_out_on
 
     async def answer_offer(
         request: Request,

@@ -40,22 +40,14 @@ def transfers_router(
     ) -> Response:
         """Both sides must accept within the plan's business days. What is left of the running term
         passes, never a new one; standby stays behind it."""
-        actor, key = actor_of(principal), await acting.key_of(request, principal)
-        return await acting.carry_out(
+        return await acting.carry_out_on(
             request,
             registration_id,
             principal,
-            lambda seen: TransferRegistration(
-                registration_id=registration_id,
-                actor=actor,
-                correlation_id=current(),
-                product_lines=body.product_lines,
-                version=seen,
-                idempotency=key,
-                to_partner=body.to_partner,
-                reason=body.reason,
-            ),
-            if_match=False,
+            TransferRegistration,
+            product_lines=body.product_lines,
+            to_partner=body.to_partner,
+            reason=body.reason,
         )
 
     @router.post("/registrations/{registration_id}/object", summary="Object to a line being taken")
@@ -64,21 +56,13 @@ def transfers_router(
     ) -> Response:
         """Where the plan opens conflicts only when disputed: the conflict opens now, and its deadlines
         count from now."""
-        actor, key = actor_of(principal), await acting.key_of(request, principal)
-        return await acting.carry_out(
+        return await acting.carry_out_on(
             request,
             registration_id,
             principal,
-            lambda seen: ObjectToOverlap(
-                registration_id=registration_id,
-                actor=actor,
-                correlation_id=current(),
-                product_lines=body.product_lines,
-                version=seen,
-                idempotency=key,
-                reason=body.reason,
-            ),
-            if_match=False,
+            ObjectToOverlap,
+            product_lines=body.product_lines,
+            reason=body.reason,
         )
 
     @router.get("/transfers", summary="Transfers, the newest first")
