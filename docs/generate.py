@@ -50,6 +50,10 @@ def documents() -> Documents:
 
 async def _from_services() -> tuple[dict[str, list[str]], dict[str, Schema]]:
     """Topic -> names of the groups that read it; service -> its OpenAPI document. Moves nothing."""
+    from dealreg.auditor.app import build as build_auditor
+    from dealreg.auditor.log_book import GROUP
+    from dealreg.auditor.settings import AuditorSettings
+    from dealreg.settings import all_settings
     from dealreg_coverage.app import build as coverage
     from dealreg_coverage.settings import CoverageSettings
     from dealreg_notifier.app import build as notifier
@@ -76,19 +80,34 @@ async def _from_services() -> tuple[dict[str, list[str]], dict[str, Schema]]:
                     for topic in flow.topics:
                         readers[topic].append(flow.group)
             await service.database.dispose()
+        auditor = build_auditor(
+            AuditorSettings(data_dir=data), all_settings(data_dir=data), bus=bus
+        )
+        openapi[auditor.name] = auditor.app.openapi()  # type: ignore[attr-defined]
+        await auditor.stop()
+        await auditor.database.dispose()
+        for topic in TOPICS:
+            readers[topic].append(GROUP)
         await bus.close()
     return readers, openapi
 
 
 def _settings_page() -> str:
     from dealreg.api_client import DEFAULT_URL, KEY_HELP, URL_HELP
+    from dealreg.auditor.settings import AuditorSettings
     from dealreg_coverage.settings import CoverageSettings
     from dealreg_notifier.settings import NotifierSettings
     from dealreg_registration.settings import RegistrationSettings
     from dealreg_shared.config import SharedSettings, docs_table
 
     services = docs_table(
-        [SharedSettings, RegistrationSettings, CoverageSettings, NotifierSettings]
+        [
+            SharedSettings,
+            RegistrationSettings,
+            CoverageSettings,
+            NotifierSettings,
+            AuditorSettings,
+        ]
     )
     client = f"""
 ## Client

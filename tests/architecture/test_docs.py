@@ -9,6 +9,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
+from dealreg.auditor.settings import AuditorSettings
 from dealreg.cli import COMMANDS, PASSED_ON
 from dealreg_coverage.__main__ import cli as coverage_cli
 from dealreg_coverage.settings import CoverageSettings
@@ -39,6 +40,7 @@ SETTINGS: list[type[SharedSettings]] = [
     RegistrationSettings,
     CoverageSettings,
     NotifierSettings,
+    AuditorSettings,
 ]
 SERVICES: dict[str, Typer] = {
     "dealreg-registration": registration_cli,

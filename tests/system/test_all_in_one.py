@@ -143,7 +143,7 @@ def test_nobody_else_may_read_what_is_stored(running: Running) -> None:
         if path.stat().st_mode & 0o077
     }
 
-    assert len(list(data.glob("*.db"))) == 4
+    assert len(list(data.glob("*.db"))) == 5
     assert open_to_others == {}
 
 

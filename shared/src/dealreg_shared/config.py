@@ -25,8 +25,8 @@ PREFIX = "DEALREG_"
 OWNERS = tuple(sorted({topic.owner for topic in TOPICS.values()}))
 """The services. A variable named for another service than ours is that service's affair."""
 
-OUTSIDE = ("client", "devstack", "supervisor", "test")
-"""Families of variables that belong to tools beside the services."""
+OUTSIDE = ("auditor", "client", "devstack", "supervisor", "test")
+"""Families of variables that belong to what runs beside the services."""
 
 
 class ConfigurationError(Exception):

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "backup": "dealreg.backup:backup",
     "restore": "dealreg.backup:restore",
     "doctor": "dealreg.doctor:doctor",
+    "auditor": "dealreg.auditor.command:auditor_app",
     "parked": "dealreg.parked:parked",
 }
 """Name -> where its function (or its own table of commands) is."""

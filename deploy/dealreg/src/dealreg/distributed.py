@@ -1,4 +1,4 @@
-"""``dealreg up --distributed``: three processes on PostgreSQL and Kafka, started and stopped together.
+"""``dealreg up --distributed``: a process per service and the auditor, on PostgreSQL and Kafka.
 
 Servers that the environment names are used. If it names none, a PostgreSQL and a Kafka are started for
 the user (``dealreg_devstack``) under the data folder, and stopped at the end; their data stays. If one
@@ -37,6 +37,11 @@ from dealreg_shared.serve import why
 READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
 LOOK_EVERY = 0.25
+
+COMMANDS = {name: (f"dealreg_{name}", "serve") for name in CLASSES} | {
+    "auditor": ("dealreg", "auditor", "serve")
+}
+"""What runs, each on a port of its own, in this order."""
 
 SERVERS = ("DEALREG_KAFKA_BOOTSTRAP", *(f"DEALREG_{name.upper()}_DATABASE_URL" for name in CLASSES))
 
@@ -120,14 +125,14 @@ def _guarded(folder: Path, held: int) -> Iterator[int]:
 
 def _ports_are_free(host: str, first: int) -> None:
     """Else whoever listens there, such as what a killed run left, would be taken for ready."""
-    for port in range(first, first + len(CLASSES)):
+    for port in range(first, first + len(COMMANDS)):
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             socket.create_server((host, port), family=family).close()
         except OSError as error:
             raise ConfigurationError(
                 f"DEALREG_HTTP_PORT: cannot listen on {host}:{port} ({why(error)}); "
-                f"name the first of {len(CLASSES)} free ports."
+                f"name the first of {len(COMMANDS)} free ports."
             ) from None
 
 
@@ -165,7 +170,7 @@ async def _run(
     console: Console,
     keep: Sequence[int],
 ) -> int:
-    ports = {name: first_port + index for index, name in enumerate(CLASSES)}
+    ports = {name: first_port + index for index, name in enumerate(COMMANDS)}
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -204,7 +209,7 @@ async def _run(
 async def _processes(
     environment: Mapping[str, str], ports: Mapping[str, int], keep: Sequence[int]
 ) -> AsyncIterator[dict[str, asyncio.subprocess.Process]]:
-    """One process per service, in a session of its own, so that Ctrl-C reaches only this one.
+    """The processes, each in a session of its own, so that Ctrl-C reaches only this one.
 
     They hold the handles ``keep`` while they run, and end by themselves when this process is gone.
     """
@@ -215,8 +220,7 @@ async def _processes(
             processes[name] = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                f"dealreg_{name}",
-                "serve",
+                *COMMANDS[name],
                 env={
                     **environment,
                     "DEALREG_HTTP_PORT": str(port),

@@ -5,10 +5,8 @@ import os
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import typer
 from alembic.script import ScriptDirectory
@@ -16,7 +14,9 @@ from rich.table import Table
 from sqlalchemy import Connection, MetaData, column, func, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
+from dealreg.audit_now import audited
 from dealreg.backup import DataDir
+from dealreg.diagnosis import Finding, State
 from dealreg.distributed import SERVERS, servers_environment
 from dealreg.occupancy import occupant
 from dealreg.settings import all_settings
@@ -36,20 +36,12 @@ LATE_SECONDS = 60.0
 
 SMTP_SECONDS = 5.0
 
-State = Literal["ok", "behind", "wrong", "not set up"]
 COLOURS: Mapping[State, str] = {
     "ok": "green",
     "behind": "yellow",
     "wrong": "red",
     "not set up": "dim",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    what: str
-    state: State
-    detail: str
 
 
 def doctor(data: DataDir = None) -> None:
@@ -99,6 +91,7 @@ async def examine(settings: Mapping[str, SharedSettings]) -> list[Finding]:
     for name, each in settings.items():
         findings += await _database(name, each)
     findings.append(await _bus(settings["registration"]))
+    findings += await audited(settings)
     mail = settings["notifier"]
     assert isinstance(mail, NotifierSettings)  # noqa: S101  (all_settings made it)
     findings.append(await asyncio.to_thread(_mail, mail))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dealreg.auditor.settings import AuditorSettings
 from dealreg_coverage.settings import CoverageSettings
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_registration.settings import RegistrationSettings
@@ -20,7 +21,7 @@ def all_settings(**values: Any) -> dict[str, SharedSettings]:
 
     Raises ``ConfigurationError`` with a sentence for every fault.
     """
-    known = list(CLASSES.values())
+    known: list[type[SharedSettings]] = [*CLASSES.values(), AuditorSettings]
     return {
         name: load(each, known=known, **{k: v for k, v in values.items() if k in each.model_fields})
         for name, each in CLASSES.items()

@@ -10,11 +10,14 @@ from rich.console import Console
 
 from dealreg import distributed as separate
 from dealreg.all_in_one import build_all
+from dealreg.auditor.app import build as build_auditor
+from dealreg.auditor.settings import auditor_settings
 from dealreg.compose import Joined
 from dealreg.first_key import ensure_admin_key
 from dealreg.settings import all_settings
 from dealreg.terminal import out, refuse
 from dealreg_shared import serve
+from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.config import ConfigurationError
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.runtime import Service
@@ -34,7 +37,7 @@ def up(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="Port; with --distributed the first of three. Else DEALREG_HTTP_PORT."),
+        typer.Option(help="Port; with --distributed the first of four. Else DEALREG_HTTP_PORT."),
     ] = None,
     distributed: Annotated[
         bool,
@@ -62,8 +65,11 @@ def in_one_process(values: dict[str, Any]) -> int:
     first: list[str | None] = []
     console = out()
 
+    own = auditor_settings(values)
+
     def build() -> list[Service]:
-        services = build_all(settings, utc_now)
+        bus = make_bus(settings["registration"])
+        services = build_all(settings, utc_now, bus)
         start = services[0].start
 
         async def start_and_make_key() -> None:
@@ -71,7 +77,7 @@ def in_one_process(values: dict[str, Any]) -> int:
             first.append(await ensure_admin_key(services))
 
         services[0].start = start_and_make_key
-        return services
+        return [*services, build_auditor(own, settings, bus=bus)]
 
     def ready(port: int) -> None:
         shared = settings["registration"]

@@ -91,7 +91,7 @@ def consumers(database: Database, bus: Bus, desk: Desk) -> list[Consumer]:
                 database,
                 tables.inbox,
                 bus,
-                _group(topic),
+                group(topic),
                 [topic],
                 handlers,
                 tombstones={topic: tombstone},
@@ -103,7 +103,7 @@ def consumers(database: Database, bus: Bus, desk: Desk) -> list[Consumer]:
                 database,
                 tables.inbox,
                 bus,
-                _group(topic),
+                group(topic),
                 [topic],
                 {name: _with(handler, desk) for name, handler in handlers.items()},
             )
@@ -112,7 +112,8 @@ def consumers(database: Database, bus: Bus, desk: Desk) -> list[Consumer]:
     ]
 
 
-def _group(topic: str) -> str:
+def group(topic: str) -> str:
+    """The name under which notifier reads a topic."""
     return f"notifier-{topic.removeprefix('dealreg.')}"
 
 

@@ -51,7 +51,7 @@ def case_from(row: Row[Any], claim_ids: Iterable[str]) -> Case:
         kind=row.kind,
         state=row.state,
         opened_at=row.opened_at,
-        course=_course(row.course, row.closed_at),
+        course=course_from(row.course, row.closed_at),
         terms=terms_of(row.terms),
         market_region=row.market_region,
         market_segment=row.market_segment,
@@ -148,7 +148,7 @@ def _course_row(course: Course) -> dict[str, Any]:
     return row
 
 
-def _course(row: dict[str, Any], closed_at: datetime | None) -> Course:
+def course_from(row: dict[str, Any], closed_at: datetime | None) -> Course:
     return Course(
         stamps=tuple(
             Stamp(

@@ -1,0 +1,377 @@
+"""Every fault that the auditor is there for is planted, and named. One installation takes all of them,
+one after the other, each on a subject of its own."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dealreg.auditor.report import AuditHealth
+from dealreg_notifier import tables as notifier
+from dealreg_registration import tables as registration
+from dealreg_shared.bus.embedded import EmbeddedBus
+from dealreg_shared.bus.headers import event_headers
+from dealreg_shared.bus.port import Message
+from dealreg_shared.contracts.catalogue import PLAN, REGISTRATION
+from tests.factories.audit_world import AuditWorld, audit_world
+
+pytestmark = pytest.mark.timeout(300)
+
+LONG_AGO = timedelta(minutes=3)
+
+
+@dataclass
+class Told:
+    """What the auditor said of a sound installation, and once everything was planted."""
+
+    sound: AuditHealth
+    broken: AuditHealth
+    about: dict[str, str]
+
+
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)]
+)
+async def told(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Told]:
+    folder = tmp_path_factory.mktemp("audited")
+    bus = EmbeddedBus(folder / "bus.db")
+    urls = None
+    if request.param == "postgresql":
+        name = f"audit_{secrets.token_hex(4)}"
+        postgres = request.getfixturevalue("postgres_server")
+        urls = {
+            service: postgres.create_database(f"{name}_{service}", f"{name}_{service}")
+            for service in ("registration", "coverage", "notifier")
+        }
+    async with audit_world(folder, bus, urls) as world:
+        for number in range(14):
+            await world.file("acme", f"account-{number}")
+        for number in (10, 11, 12, 13):
+            await world.file("techstart", f"account-{number}")
+        await world.settle()
+        await world.travel(seconds=LONG_AGO.total_seconds())
+        await world.settle()
+        sound = await world.audit()
+        about = {fault.plant.__name__: await fault.plant(world) for fault in FAULTS}
+        yield Told(sound, await world.audit(), about)
+    await bus.close()
+
+
+async def test_an_installation_without_a_fault_is_clean(told: Told) -> None:
+    assert told.sound.findings == []
+    assert told.sound.status == "clean"
+    assert told.sound.last_clean_at is not None
+    assert {check.state for check in told.sound.checks} == {"clean"}
+
+
+async def account(world: AuditWorld, number: int) -> str:
+    found: str = await world.one(
+        "registration", "SELECT id FROM account WHERE name = :name", name=f"account-{number}"
+    )
+    return found
+
+
+async def case(world: AuditWorld, number: int) -> str:
+    found: str = await world.one(
+        "registration",
+        "SELECT id FROM conflict WHERE account_id = :account",
+        account=await account(world, number),
+    )
+    return found
+
+
+async def undecided(world: AuditWorld) -> str:
+    found: str = await world.one(
+        "registration",
+        "SELECT id FROM registration WHERE account_id = :account",
+        account=await account(world, 0),
+    )
+    await world.sql("registration", "DELETE FROM decision WHERE registration_id = :id", id=found)
+    return found
+
+
+async def without_a_claim(world: AuditWorld) -> str:
+    found = await account(world, 1)
+    await world.sql("registration", "DELETE FROM claim WHERE account_id = :id", id=found)
+    return found
+
+
+async def two_winners(world: AuditWorld) -> str:
+    found = await account(world, 10)
+    await world.sql("registration", "DROP INDEX uq_claim_holder")
+    await world.sql(
+        "registration", "UPDATE claim SET state = 'protected' WHERE account_id = :id", id=found
+    )
+    return found
+
+
+async def unswept(world: AuditWorld) -> str:
+    found = await account(world, 2)
+    table = registration.account
+    await world.plant(
+        "registration",
+        lambda conn: conn.execute(
+            table.update().where(table.c.id == found).values(next_due_at=world.now() - LONG_AGO)
+        ),
+    )
+    return found
+
+
+async def unsent(world: AuditWorld) -> str:
+    found = await account(world, 3)
+    table = registration.outbox.outbox
+    await world.plant(
+        "registration",
+        lambda conn: conn.execute(table.update().where(table.c.key == found).values(sent_at=None)),
+    )
+    return found
+
+
+async def event_missing(world: AuditWorld) -> str:
+    """The first of an account's events is gone from the archive."""
+    found = await account(world, 11)
+    await world.sql(
+        "registration", "DELETE FROM outbox WHERE key = :key AND version = 1", key=found
+    )
+    return found
+
+
+async def last_event_missing(world: AuditWorld) -> str:
+    """As after a backup: the log knows more than the database."""
+    found = await account(world, 4)
+    await world.sql("registration", "DELETE FROM outbox WHERE key = :key", key=found)
+    return found
+
+
+async def plan_version_wrong(world: AuditWorld) -> str:
+    await world.sql(
+        "registration",
+        "UPDATE outbox_key_version SET version = version + 1 WHERE topic = :topic",
+        topic=PLAN,
+    )
+    found: str = await world.one(
+        "registration", "SELECT key FROM outbox_key_version WHERE topic = :topic", topic=PLAN
+    )
+    return found
+
+
+async def parked(world: AuditWorld) -> str:
+    found = await account(world, 5)
+    await world.sql(
+        "coverage",
+        "UPDATE inbox_key SET status = 'parked', reason = 'planted' WHERE key = :key",
+        key=found,
+    )
+    return found
+
+
+async def waiting(world: AuditWorld) -> str:
+    found = await account(world, 6)
+    table = notifier.inbox.key
+    await world.plant(
+        "notifier",
+        lambda conn: conn.execute(
+            table.update()
+            .where(table.c.key == found)
+            .values(status="waiting", reason="plan 9", since=world.now() - LONG_AGO)
+        ),
+    )
+    return found
+
+
+async def not_applied(world: AuditWorld) -> str:
+    found = await account(world, 7)
+    await world.sql(
+        "coverage", "UPDATE inbox_key SET version = version - 1 WHERE key = :key", key=found
+    )
+    return found
+
+
+async def applied_too_much(world: AuditWorld) -> str:
+    found = await account(world, 8)
+    await world.sql(
+        "notifier", "UPDATE inbox_key SET version = version + 3 WHERE key = :key", key=found
+    )
+    return found
+
+
+async def not_in_the_log(world: AuditWorld) -> str:
+    """Marked as sent, and never was."""
+    found = await account(world, 9)
+    table, key = registration.outbox.outbox, found
+    row = (
+        await world.plant(
+            "registration",
+            lambda conn: conn.execute(
+                table.select().where(table.c.key == key).order_by(table.c.version.desc()).limit(1)
+            ).mappings(),
+        )
+    ).one()
+    more = {name: value for name, value in row.items() if name != "id"}
+    more["version"] += 1
+    await world.plant("registration", lambda conn: conn.execute(table.insert(), more))
+    return found
+
+
+async def gap_in_the_log(world: AuditWorld) -> str:
+    bus = world.services["registration"].flows[0]._bus  # type: ignore[attr-defined]
+    await bus.publish([Message(REGISTRATION, "acc_gap", b"{}", event_headers(3))])
+    return "acc_gap"
+
+
+async def two_events_of_one_version(world: AuditWorld) -> str:
+    found = await account(world, 12)
+    bus = world.services["registration"].flows[0]._bus  # type: ignore[attr-defined]
+    await bus.publish([Message(REGISTRATION, found, b'{"another": 1}', event_headers(1))])
+    return found
+
+
+async def timer_overdue(world: AuditWorld) -> str:
+    found = await case(world, 10)
+    table = notifier.timer
+    await world.plant(
+        "notifier",
+        lambda conn: conn.execute(
+            table.update()
+            .where(table.c.subject == found, table.c.kind == "reminder")
+            .values(due_at=world.now() - LONG_AGO)
+        ),
+    )
+    return found
+
+
+async def no_timer(world: AuditWorld) -> str:
+    found = await case(world, 11)
+    await world.sql(
+        "notifier",
+        "UPDATE timer SET state = 'cancelled' WHERE subject = :case AND kind = 'deadline'",
+        case=found,
+    )
+    return found
+
+
+async def timer_of_a_former_stamp(world: AuditWorld) -> str:
+    found = await case(world, 12)
+    await world.sql(
+        "notifier", "UPDATE timer SET generation = generation + 7 WHERE subject = :case", case=found
+    )
+    return found
+
+
+async def wrong_level(world: AuditWorld) -> str:
+    found = await case(world, 13)
+    await world.sql(
+        "notifier", "UPDATE conflict_case SET level = 3 WHERE conflict_id = :case", case=found
+    )
+    return found
+
+
+async def case_without_a_clock(world: AuditWorld) -> str:
+    found = await case(world, 10)
+    await world.sql("notifier", "DELETE FROM conflict_case WHERE conflict_id = :case", case=found)
+    return found
+
+
+async def case_closed_on_one_side(world: AuditWorld) -> str:
+    found = await case(world, 11)
+    table = registration.conflict
+    await world.plant(
+        "registration",
+        lambda conn: conn.execute(
+            table.update()
+            .where(table.c.id == found)
+            .values(state="withdrawn", closed_at=world.now() - LONG_AGO)
+        ),
+    )
+    return found
+
+
+async def delivery(
+    world: AuditWorld, id_: str, state: str, due_at: datetime, carried_by: str | None = None
+) -> None:
+    notice = await world.one("notifier", "SELECT min(notification_id) FROM notification")
+    values: dict[str, Any] = {
+        "delivery_id": id_,
+        "notification_id": notice,
+        "channel": "email",
+        "recipient": id_,
+        "state": state,
+        "attempt": 0,
+        "spent": 0,
+        "due_at": due_at,
+        "created_at": world.now() - LONG_AGO,
+        "carried_by": carried_by,
+    }
+    await world.plant("notifier", lambda conn: conn.execute(notifier.delivery.insert(), values))
+
+
+async def delivery_overdue(world: AuditWorld) -> str:
+    await delivery(world, "dlv_late", "pending", world.now() - LONG_AGO)
+    return "dlv_late"
+
+
+async def delivery_left_by_its_carrier(world: AuditWorld) -> str:
+    await delivery(world, "dlv_carrier", "delivered", world.now())
+    await delivery(world, "dlv_left", "sending", world.now(), "dlv_carrier")
+    return "dlv_left"
+
+
+@dataclass(frozen=True)
+class Fault:
+    plant: Callable[[AuditWorld], Awaitable[str]]
+    check: str
+    words: str
+
+
+FAULTS = [
+    Fault(undecided, "decided", "was accepted, but has no decision"),
+    Fault(without_a_claim, "accounts", "has given 1 places, but holds 0 claims"),
+    Fault(two_winners, "one-winner", "2 claims hold the line platform"),
+    Fault(unswept, "sweep", "no sweep has carried it out"),
+    Fault(unsent, "events-sent", "wait to be sent"),
+    Fault(event_missing, "accounts", "but its outbox holds"),
+    Fault(last_event_missing, "log-known:registration", "the database does not know it at all"),
+    Fault(plan_version_wrong, "versions", "its outbox ends at"),
+    Fault(parked, "keys-aside", "is parked in coverage-registration"),
+    Fault(waiting, "keys-aside", "still waits for a fact of another topic"),
+    Fault(not_applied, "applied:registration", "coverage-registration has applied"),
+    Fault(applied_too_much, "applied:registration", "its writer ends at"),
+    Fault(not_in_the_log, "applied:registration", "was acknowledged, but the log ends at"),
+    Fault(gap_in_the_log, "log", "one before is missing"),
+    Fault(two_events_of_one_version, "log", "two different events as version 1"),
+    Fault(timer_overdue, "timers", "has been due for"),
+    Fault(no_timer, "clocks", "no timer waits for it"),
+    Fault(timer_of_a_former_stamp, "clocks", "belongs to stamp"),
+    Fault(wrong_level, "cases", "but notifier told level 3 last"),
+    Fault(case_without_a_clock, "cases", "notifier has no clock for it"),
+    Fault(case_closed_on_one_side, "cases", "registration has closed it"),
+    Fault(delivery_overdue, "deliveries", "nothing sends it"),
+    Fault(delivery_left_by_its_carrier, "carried", "is delivered, and has no end itself"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.plant.__name__)
+async def test_the_fault_is_named(told: Told, fault: Fault) -> None:
+    about = told.about[fault.plant.__name__]
+    sentences = [
+        finding.sentence
+        for finding in told.broken.findings
+        if finding.check == fault.check and about in finding.ids
+    ]
+    assert [sentence for sentence in sentences if fault.words in sentence], told.broken.findings
+    assert told.broken.status == "findings"
+    assert told.broken.last_clean_at == told.sound.last_clean_at
+
+
+def test_every_check_has_its_fault(told: Told) -> None:
+    elsewhere = {"heartbeats", "auditor"}  # tests/system/test_auditor_watches.py
+    same = {"log-known", "applied"}  # one check, for each topic
+    planted = {fault.check.split(":")[0] for fault in FAULTS}
+
+    assert {check.check.split(":")[0] for check in told.sound.checks} == planted | elsewhere
+    assert same <= planted
