@@ -153,11 +153,13 @@ async def audit_world(
     bus: Bus,
     urls: Mapping[str, str] | None = None,
     keys: Mapping[str, str] | None = None,
+    services: Mapping[str, Any] | None = None,
     **auditor: Any,
 ) -> AsyncIterator[AuditWorld]:
     """Migrated, a plan published, keys made; nothing is wrong. ``bus`` is closed by the caller.
 
-    ``keys``: of an installation that was there before, of which this is the next start.
+    ``services``: further settings of theirs; ``auditor``: of the auditor. ``keys``: of an installation
+    that was there before, of which this is the next start.
     """
     world: list[AuditWorld] = []
     began = datetime.now(UTC)
@@ -166,9 +168,9 @@ async def audit_world(
         return datetime.now(UTC) + (world[0].ahead if world else began - began)
 
     given = {f"{name}_database_url": url for name, url in (urls or {}).items()}
-    settings = all_settings(data_dir=folder, key_cache_seconds=0, **given)
+    settings = all_settings(data_dir=folder, key_cache_seconds=0, **given, **(services or {}))
     built = build_all(settings, now, bus)
-    services = {service.name: service for service in built}
+    by_name = {service.name: service for service in built}
     seconds = Seconds()
     service = build_auditor(
         AuditorSettings(data_dir=folder, **auditor), settings, bus=bus, now=now, clock=seconds
@@ -184,7 +186,7 @@ async def audit_world(
                 transport=httpx.ASGITransport(built[0].app), base_url="http://registration"
             )
         )
-        made = AuditWorld(services, service, http, seconds=seconds)
+        made = AuditWorld(by_name, service, http, seconds=seconds)
         world.append(made)
         if keys is None:
             await _seed(made)

@@ -73,7 +73,7 @@ class Row:
     where: Sequence[Where] = ("embedded", "servers")
 
 
-ROWS = ("r01_one_winner", "r03_crash_anywhere")
+ROWS = ("r01_one_winner", "r03_crash_anywhere", "r13_self_watch")
 """The modules of the rows, in the order of the table."""
 
 

@@ -29,17 +29,21 @@ from dealreg_shared.crashpoint import arm
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.runtime import Service
 from dealreg_shared.standalone import Standalone
+from tests.faults import auditor_process
+from tests.faults.freezing import freezable
 
 
 def main(name: str) -> None:
     """Serve until told to stop, or until a crash point says otherwise."""
+    if name == "auditor":
+        sys.exit(auditor_process.run(_bus, _clock()))
     alone: Standalone[Any] = import_module(f"dealreg_{name}.__main__").service
     settings = alone.load()
     _arm()
 
     def assemble() -> list[Service]:
         bus = _bus(settings)
-        service = alone.build(settings, bus=bus, now=_clock())
+        service = freezable(alone.build(settings, bus=bus, now=_clock()))
         finish = service.stop
 
         async def stop() -> None:

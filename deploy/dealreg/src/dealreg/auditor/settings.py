@@ -25,7 +25,7 @@ class AuditorSettings(SharedSettings):
     )
     auditor_silent_seconds: float = Field(
         30.0,
-        ge=12,
+        ge=6,
         le=600,
         description="A part whose heartbeat stands still for so long is named; heartbeats come every "
         "5 seconds.",
