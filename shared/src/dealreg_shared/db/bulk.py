@@ -9,22 +9,28 @@ Round trips and the building of statements cost more than the work itself here (
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Dialect, Table
+from sqlalchemy import Connection, Date, Dialect, LargeBinary, Table
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.db.types import CANONICAL, JsonText, UtcDateTime, aware, canonical_json
+
 Row = Mapping[str, Any]
+
+_JSON = (dict, list)
 
 _CHUNKS = (64, 32, 16, 8, 4, 2, 1)
 """Rows in one SQLite statement. Few sizes, so that each text is prepared once; several rows, because
 Python's driver gives the interpreter lock away for every execution and waits to get it back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Insert:
     """How to insert rows with certain columns: their names, types, and how values are converted."""
 
@@ -51,8 +57,25 @@ class _Insert:
             for name, convert in zip(self.columns, self.converters, strict=True)
             if convert is not None
         ]
-        objects = [{**row, **{name: convert(row[name]) for name, convert in pairs}} for row in rows]
-        return orjson.dumps(objects, default=_bytes).decode()
+        objects = []
+        for row in rows:
+            fit = dict(row)
+            for name, convert in pairs:
+                if (value := fit[name]) is not None:
+                    fit[name] = convert(value)
+            objects.append(fit)
+        try:
+            return orjson.dumps(objects, option=CANONICAL).decode()
+        except orjson.JSONEncodeError:  # a JSON value that only the slower writer knows
+            return canonical_json(
+                [
+                    {
+                        name: canonical_json(value) if type(value) in _JSON else value
+                        for name, value in fit.items()
+                    }
+                    for fit in objects
+                ]
+            )
 
     def _check(self, rows: Sequence[Row]) -> None:
         columns = rows[0].keys()
@@ -85,29 +108,40 @@ def insert_rows(conn: Connection, batch: Sequence[tuple[Table, Sequence[Row]]]) 
                 start += size
 
 
-def _bytes(value: Any) -> str:
-    """PostgreSQL's own spelling of bytes as text. Raises TypeError for anything else JSON has not."""
-    if isinstance(value, bytes):
-        return f"\\x{value.hex()}"
-    raise TypeError(f"a {type(value).__name__} cannot travel as JSON")
-
-
 @lru_cache(maxsize=256)
 def _insert(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> _Insert:
     types = [table.c[name].type for name in columns]
     quote = dialect.identifier_preparer.quote
     quoted = tuple(map(quote, columns))
+    make = _for_document if dialect.name == "postgresql" else _for_driver
     return _Insert(
         into=f"{quote(table.name)} ({', '.join(quoted)})",
         quoted=quoted,
         columns=columns,
         # Without the length: a cast to varchar(64) would cut a text off in silence.
         types=tuple(re.sub(r"\(\d+\)", "", kind.compile(dialect)) for kind in types),
-        converters=tuple(_converter(kind, dialect) for kind in types),
+        converters=tuple(make(kind, dialect) for kind in types),
     )
 
 
-def _converter(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+def _for_document(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """What makes a value fit for a JSON text that PostgreSQL reads rows from. NULL needs nothing.
+
+    Of an object or array PostgreSQL gives a text column the very text, so JSON stands there as it is:
+    writing it by itself and escaping it took 15 us a registration.
+    """
+    if isinstance(kind, JsonText):
+        return lambda value: value if type(value) in _JSON else canonical_json(value)
+    if isinstance(kind, UtcDateTime):
+        return lambda value: format_instant(aware(value))
+    if isinstance(kind, Date):
+        return date.isoformat
+    if isinstance(kind, LargeBinary):
+        return lambda value: f"\\x{value.hex()}"
+    return _for_driver(kind, dialect)
+
+
+def _for_driver(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
     """What makes a value fit for the driver. Our own types are asked directly, without SQLAlchemy's
     wrapper around them, which takes longer than they do."""
     if not isinstance(kind, TypeDecorator):

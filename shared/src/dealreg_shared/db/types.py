@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from dealreg_shared.contracts.base import format_instant
 
-_CANONICAL = (
+CANONICAL = (
     orjson.OPT_SORT_KEYS
     | orjson.OPT_PASSTHROUGH_DATACLASS  # no silent spelling of what is no JSON value
     | orjson.OPT_PASSTHROUGH_DATETIME
@@ -37,14 +37,19 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError("a naive time reached the database; use an aware UTC time")
-        return value if dialect.name == "postgresql" else format_instant(value)
+        return aware(value) if dialect.name == "postgresql" else format_instant(aware(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None or dialect.name == "postgresql":
             return value if value is None else value.astimezone(UTC)
         return parse_instant(value)
+
+
+def aware(value: datetime) -> datetime:
+    """``value``. Raises ValueError if it has no zone."""
+    if value.tzinfo is None:
+        raise ValueError("a naive time reached the database; use an aware UTC time")
+    return value
 
 
 def parse_instant(text: str) -> datetime:
@@ -74,6 +79,6 @@ def canonical_json(value: Any) -> str:
     Raises TypeError for what JSON has no value for.
     """
     try:
-        return orjson.dumps(value, option=_CANONICAL).decode()
+        return orjson.dumps(value, option=CANONICAL).decode()
     except orjson.JSONEncodeError:  # integers beyond 64 bits, keys that are no strings
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
