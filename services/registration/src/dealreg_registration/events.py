@@ -24,11 +24,12 @@ from dealreg_registration.domain.entries import AccountMerged, Decided
 from dealreg_registration.domain.plan import Plan
 from dealreg_registration.domain.referral import ReferralMoved
 from dealreg_registration.domain.transfer import TransferMoved
+from dealreg_registration.filed_event import filed_data
 from dealreg_registration.referral_events import referral_moved
 from dealreg_registration.transfer_events import transfer_moved
 from dealreg_shared.contracts import registration as contract
 from dealreg_shared.contracts.base import EventData, Market, Money
-from dealreg_shared.outbox import Outgoing
+from dealreg_shared.outbox import Outgoing, Wire
 
 Consequence = Literal[
     "term_over",
@@ -103,7 +104,7 @@ def events_for(
     """The events of some journal entries, in order. Key of all is the account."""
     outgoing: list[Outgoing] = []
 
-    def emit(event_type: str, subject: str, data: EventData) -> None:
+    def emit(event_type: str, subject: str, data: EventData | Wire) -> None:
         outgoing.append(Outgoing(event_type, account.id, subject, data, correlation_id))
 
     for index, entry in enumerate(entries):
@@ -159,7 +160,7 @@ def _event_of(move: ClaimMoved) -> str | None:
 
 def _acted(
     account: Account, act: Acted, following: Sequence[Entry], plan: Plan, filed_by: str
-) -> EventData:
+) -> EventData | Wire:
     registration = account.registrations[act.registration_id]
     effects = [
         entry
@@ -168,6 +169,8 @@ def _acted(
         and entry.after.registration_id == act.registration_id
         and entry.cause == _CAUSE.get(act.act, act.act)
     ]
+    if act.act in ("filed", "line_added", "received"):
+        return filed_data(account, registration, act, effects, plan.number, filed_by)
     fact: dict[str, Any] = {
         "registration_id": registration.id,
         "partner_id": registration.partner_id,
@@ -176,25 +179,10 @@ def _acted(
         "market": market_of(registration.market_region, registration.market_segment),
         "plan_number": plan.number,
     }
-    money = Money(amount=registration.amount, currency=registration.currency)
-    if act.act in ("filed", "line_added", "received"):
-        place = registration.place_of_use or account.facts.location
-        return contract.RegistrationFiled(
-            **fact,
-            filed_by="staff" if filed_by == "staff" or act.act == "received" else "partner",
-            country=place.country,
-            subdivision=place.subdivision,
-            deal_type=registration.deal_type,
-            amount=money,
-            amount_base=registration.amount_base,
-            close_date=registration.close_date,
-            owner=_owner(act.owner),
-            claims=tuple(_decided(account, move) for move in effects),
-        )
     if act.act == "amended":
         return contract.RegistrationAmended(
             **fact,
-            amount=money,
+            amount=Money(amount=registration.amount, currency=registration.currency),
             amount_base=registration.amount_base,
             close_date=registration.close_date,
             changed=act.changed,
