@@ -10,9 +10,9 @@ import asyncio
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from dealreg_registration.compiling import compile_plan
 from dealreg_registration.domain.plan import Plan, PlanBook, Standing, StatusPeriod
@@ -28,8 +28,11 @@ REFRESH_LIMIT = 5
 
 
 # The clock stands outside, so that it is read after the lock was got and not while waiting for it.
-_HELD = select(programme_state.c.version).with_for_update(read=True).cte("held")
-_HOLD = select(_HELD.c.version, func.app_now(type_=UtcDateTime()).label("now"))
+_HOLD_ON_POSTGRESQL = """
+WITH held AS (SELECT version FROM programme_state FOR SHARE) SELECT version, app_now() AS now FROM held
+"""
+_HOLD_ON_SQLITE = "SELECT version, app_now() AS now FROM programme_state"
+_INSTANT = UtcDateTime()
 
 
 class ProgrammeStale(Exception):
@@ -57,10 +60,14 @@ class Programme:
     def held(self, conn: Connection) -> tuple[PlanBook, Standing, datetime]:
         """The same and then the clock, with publications kept waiting until the transaction ends, so
         that what it decides is decided under the plan then in force."""
-        row = conn.execute(_HOLD).first()
+        on_postgresql = conn.dialect.name == "postgresql"
+        row = conn.exec_driver_sql(
+            _HOLD_ON_POSTGRESQL if on_postgresql else _HOLD_ON_SQLITE
+        ).first()
         if row is None:
             return *self._of(None), app_now(conn)
-        return *self._of(row.version), row.now
+        now = _INSTANT.process_result_value(row.now, conn.dialect)
+        return *self._of(row.version), cast(datetime, now)
 
     def _of(self, version: int | None) -> tuple[PlanBook, Standing]:
         kept = self._kept

@@ -14,6 +14,7 @@ from dealreg_registration.domain.case import Case, CaseActed, CaseMoved
 from dealreg_registration.domain.entries import AccountEdited, AccountMerged, Decided
 from dealreg_registration.domain.facts import Facts, Location, Source
 from dealreg_registration.domain.flags import NO_FLAGS, Flags
+from dealreg_registration.domain.quick import quick
 from dealreg_registration.domain.referral import Referral, ReferralMoved
 from dealreg_registration.domain.transfer import Transfer, TransferMoved
 
@@ -84,6 +85,7 @@ PENDING: frozenset[State] = frozenset({"open", "referred"})
 ACTIVE: frozenset[State] = LIVE | PENDING
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One registration x one product line (rules.md, section 1)."""
@@ -134,6 +136,7 @@ class Claim:
         return self.state == "contested" and self.flags.offered_until is not None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Registration:
     """What of a registration bears on decisions. ``amount_base`` is in the programme's currency."""
@@ -161,6 +164,7 @@ class Registration:
     """The partner whose referral this registration came from."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ClaimMoved:
     """A claim took a step. ``before`` is None when it was just filed.
@@ -176,6 +180,7 @@ class ClaimMoved:
     note: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Who owns the account: gets its leads and referrals. Under co-sell both ids are set."""
@@ -193,6 +198,7 @@ class Owner:
         ]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Acted:
     """Someone acted on a registration; the claim steps that follow in the journal are its effect."""

@@ -222,9 +222,8 @@ def decide_described(
 ) -> tuple[Decision, dict[str, Any]]:
     """The decision and the record of its inputs."""
     standing = context.standing.witnessed()
-    decision = decide(
-        filing, product_lines, account, replace(context, standing=standing), **further
-    )
+    witnessed = Context(context.plan, standing, context.now)
+    decision = decide(filing, product_lines, account, witnessed, **further)
     inputs = describe(
         filing,
         product_lines,

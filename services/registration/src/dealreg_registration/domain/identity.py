@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from dealreg_registration.domain.quick import quick
+
 NORMALISER = "name1"
 
 _LEGAL_FORMS = {
@@ -66,6 +68,7 @@ def name_keys(
     return keys
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The account that a filing's keys name, if any.

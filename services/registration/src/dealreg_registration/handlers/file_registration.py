@@ -9,12 +9,14 @@ from dealreg_registration.domain.account import Registration
 from dealreg_registration.domain.cases import open_possible_duplicate
 from dealreg_registration.domain.facts import Disagreement, merge
 from dealreg_registration.domain.filing import decide_again, file, resolve_lines
+from dealreg_registration.domain.quick import quick
 from dealreg_registration.filing import Filing
 from dealreg_registration.views import encode, receipt_view, registration_view
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class FileRegistration:
     """The command. ``receipt_number`` is random and says nothing about places."""
