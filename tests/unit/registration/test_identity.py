@@ -143,3 +143,8 @@ def test_partners_fill_in_facts_and_staff_correct_them() -> None:
     )
     assert facts == Facts(country="DE")
     assert (sources, refused) == ({"country": "staff"}, [])
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_an_ascii_name_is_read_as_it_would_be_beside_other_letters(name: str) -> None:
+    assert normalise_name(f"{name} é") == f"{normalise_name(name)} é".strip()

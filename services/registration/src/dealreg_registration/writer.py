@@ -4,8 +4,8 @@ Every command on an account goes through here, one or hundreds in a batch: find 
 in sorted order, read the clock and the plan after the locks, settle and run each command in memory,
 write everything in a few statements, commit once, answer everyone. What arrives while a batch commits
 is the next batch (group commit); a batch of one is the same path, so there is one path to prove.
-On PostgreSQL a second batch may start meanwhile, on other accounts: one waits for the database while
-the other is decided.
+On PostgreSQL further batches may start meanwhile, on other accounts: they wait for the database while
+one is decided.
 
 A batch that fails in the database is run again one by one, so that a bad command fails alone.
 """
@@ -56,8 +56,9 @@ REFUSED = metrics.counter(
 
 RACE_LIMIT = 8
 
-IN_FLIGHT = {"sqlite": 1, "postgresql": 2}
-"""Batches at once. SQLite has one writer."""
+IN_FLIGHT = {"sqlite": 1, "postgresql": 3}
+"""Batches at once: one waits for its reads, one for its commit, one is decided; the third gave 2 to
+8 %. SQLite has one writer."""
 
 WORTH_A_BATCH = 8
 """Commands that must wait before another batch starts beside one: a batch has costs of its own."""

@@ -8,6 +8,7 @@ longer yields it. Nothing here reads a clock or knows a kind of step.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.plan import PlanBook, Standing
@@ -43,10 +44,14 @@ class Due:
         return self.at, self.claim.turn, self.rank
 
 
+_turn = attrgetter("turn")
+
 Provider = Callable[[Account, Timeline], Iterator[Due]]
 
 
 def first_due(account: Account, timeline: Timeline, providers: Iterable[Provider]) -> Due | None:
     """The step whose turn is next, be it due by now or not; None if time alone changes nothing."""
-    steps = (due for provider in providers for due in provider(account, timeline))
-    return min(steps, key=lambda due: due.turn, default=None)
+    steps = [due for provider in providers for due in provider(account, timeline)]
+    if len(steps) < 2:
+        return steps[0] if steps else None
+    return min(steps, key=_turn)

@@ -28,6 +28,16 @@ _LEGAL_FORMS = {
 """One spelling for words that are written out or abbreviated at will. Nothing is ever dropped."""
 
 
+def _spaced(c: str) -> str:
+    if c.isalnum() or unicodedata.combining(c):
+        return c
+    return " & " if c == "&" else "" if c in ".'’" else " "
+
+
+_ASCII = {code: _spaced(chr(code)) for code in range(128)}
+"""Most names are ASCII alone; spares them 3 us."""
+
+
 def normalise_name(name: str) -> str:
     """The exact legal name, whatever case, punctuation, blanks or width it was typed in.
 
@@ -35,10 +45,7 @@ def normalise_name(name: str) -> str:
     letter or digit in any script.
     """
     folded = unicodedata.normalize("NFKC", name).casefold()
-    spaced = "".join(
-        c if c.isalnum() or unicodedata.combining(c) or c == "&" else "" if c in ".'’" else " "
-        for c in folded
-    ).replace("&", " & ")
+    spaced = folded.translate(_ASCII) if folded.isascii() else "".join(map(_spaced, folded))
     return " ".join(_LEGAL_FORMS.get(word, word) for word in spaced.split())
 
 

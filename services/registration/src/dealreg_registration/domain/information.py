@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from dealreg_registration.domain.account import Account, Claim
+from dealreg_registration.domain.account import ACTIVE, Account, Claim
 from dealreg_registration.domain.cases import close_settled
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.due import Due, Timeline
@@ -74,8 +74,8 @@ def give(account: Account, claims: Sequence[Claim], context: Context) -> None:
 
 def information_overdue(account: Account, _timeline: Timeline) -> Iterator[Due]:
     """A question that was not answered in time ends the claim."""
-    for claim in account.active():
-        if claim.flags.information_due is not None:
+    for claim in account.claims.values():
+        if claim.flags.information_due is not None and claim.state in ACTIVE:
             yield Due(claim.flags.information_due, claim, INFORMATION_RANK, _lapse)
 
 
