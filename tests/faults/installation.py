@@ -147,15 +147,12 @@ class Installation:
 
     def admin_key(self) -> str:
         """A first admin key; registration must have migrated."""
-        made = subprocess.run(
-            [sys.executable, "-m", "dealreg_registration", "admin-key"],
-            env=self.environment | {"DEALREG_BUS": "embedded", "DEALREG_KAFKA_BOOTSTRAP": ""},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
+        outbox = Outbox(self.outbox_of("registration"), SOURCE, "default")
+        secret = self.write(
+            "registration", lambda conn: ensure_admin_key(conn, utc_now(), outbox=outbox)
         )
-        return made.stdout.strip()
+        assert secret is not None
+        return str(secret)
 
     def advance(self, seconds: float) -> None:
         """Put the business clock of every service ``seconds`` ahead of the real time."""
@@ -188,9 +185,11 @@ class Installation:
         found: Sequence[Row[Any]] = self.read(service, lambda conn: conn.execute(query).all())
         return found
 
-    def tables(self, service: str) -> Any:
-        """The service's ``tables`` module."""
-        return import_module(f"dealreg_{service}.tables")
+    def table(self, service: str, name: str) -> Table:
+        """A table of a service's database."""
+        tables = import_module(f"dealreg_{service}.tables").metadata.tables
+        found: Table = tables[name]
+        return found
 
     def outbox(self, service: str) -> Table:
         """The service's outbox."""

@@ -73,13 +73,12 @@ class Row:
     where: Sequence[Where] = ("embedded", "servers")
 
 
-ROWS = ("r01_one_winner", "r03_crash_anywhere", "r13_self_watch")
-"""The modules of the rows, in the order of the table."""
 
 
 def rows() -> list[Row]:
-    """All rows."""
-    return [import_module(f"tests.faults.rows.{name}").ROW for name in ROWS]
+    """All rows, one per module of the folder ``rows``, in the order of their names."""
+    names = sorted(file.stem for file in (Path(__file__).parent / "rows").glob("*.py"))
+    return [import_module(f"tests.faults.rows.{name}").ROW for name in names]
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,11 +136,11 @@ def _hold(made: Installation, crowd: _Crowd, holder: str, keys: Sequence[int]) -
 
 def _ends(made: Installation, keys: Sequence[int]) -> dict[int, datetime]:
     """When the protection of each key ends."""
-    tables = made.tables("registration")
+    account, claim = made.table("registration", "account"), made.table("registration", "claim")
     found = made.rows(
         "registration",
-        select(tables.account.c.name, tables.claim.c.protected_until).join(
-            tables.claim, tables.claim.c.account_id == tables.account.c.id
+        select(account.c.name, claim.c.protected_until).join(
+            claim, claim.c.account_id == account.c.id
         ),
     )
     ends = {row.name: row.protected_until for row in found}
@@ -149,7 +149,7 @@ def _ends(made: Installation, keys: Sequence[int]) -> dict[int, datetime]:
 
 def _faults(made: Installation, keys: int, contenders: int) -> list[str]:
     """What is wrong with whom: the holder at expiry has the first place, and no other has two."""
-    table = made.tables("registration").claim
+    table = made.table("registration", "claim")
     lines: dict[str, list[Any]] = defaultdict(list)
     for row in made.rows("registration", select(table)):
         lines[row.account_id].append(row)
