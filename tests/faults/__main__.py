@@ -21,6 +21,7 @@ from rich.console import Console
 
 from dealreg_devstack import Kafka, Postgres
 from tests.faults.proof import NAMES, Lab, Line, Outcome, Row, Where, rows, show
+from tests.faults.spawner import spawner
 
 cli = typer.Typer(add_completion=False)
 
@@ -41,10 +42,10 @@ def prove(
     lines: list[Line] = []
     for where in ("embedded", "servers") if on is None else (on,):
         its = [it for it in chosen if where in it.where]
-        with _servers(where if its else "embedded") as (postgres, kafka):
+        with _servers(where if its else "embedded") as (postgres, kafka), spawner() as forks:
             for it in its:
                 with tempfile.TemporaryDirectory() as folder:
-                    lab = Lab(where, Path(folder), full, postgres, kafka, console.print)
+                    lab = Lab(where, Path(folder), full, postgres, kafka, forks, console.print)
                     lines.append(_try(it, where, lab, console))
     console.print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}, commit {_commit()}")
     show(lines, console)

@@ -21,13 +21,15 @@ from sqlalchemy import Connection, Row, Select, Table, func, select, text
 
 from dealreg_devstack import Kafka, Postgres
 from dealreg_devstack.processes import free_port
+from dealreg_registration.app import SOURCE
+from dealreg_registration.handlers.manage_keys import ensure_admin_key
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.kafka import KafkaBus
 from dealreg_shared.bus.port import Bus
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.inbox import InboxTables
-from dealreg_shared.outbox import OutboxTables
+from dealreg_shared.outbox import Outbox, OutboxTables
 from tests.faults.spawner import Forked, Spawner
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +104,7 @@ class Installation:
     kafka: Kafka | None
     processes: list[Process] = field(default_factory=list)
     spawner: Spawner | None = None
-    """Forks processes instead of starting them afresh, where a row kills very many."""
+    """Forks processes instead of starting them afresh, which takes seconds each."""
     ahead: float = 0.0
     """Seconds by which the business clock is ahead of the real time."""
 
@@ -147,7 +149,7 @@ class Installation:
 
     def admin_key(self) -> str:
         """A first admin key; registration must have migrated."""
-        outbox = Outbox(self.outbox_of("registration"), SOURCE, "default")
+        outbox = Outbox(self.tables("registration").outbox, SOURCE, "default")
         secret = self.write(
             "registration", lambda conn: ensure_admin_key(conn, utc_now(), outbox=outbox)
         )
@@ -187,9 +189,12 @@ class Installation:
 
     def table(self, service: str, name: str) -> Table:
         """A table of a service's database."""
-        tables = import_module(f"dealreg_{service}.tables").metadata.tables
-        found: Table = tables[name]
+        found: Table = self.tables(service).metadata.tables[name]
         return found
+
+    def tables(self, service: str) -> Any:
+        """The service's ``tables`` module."""
+        return import_module(f"dealreg_{service}.tables")
 
     def outbox(self, service: str) -> Table:
         """The service's outbox."""
@@ -209,10 +214,10 @@ class Installation:
             return EmbeddedBus(self.folder / "bus.db")
         return KafkaBus(self.kafka.bootstrap, prefix=self.prefix)
 
-    def unsent(self) -> int:
-        """Outbox rows of all services that are not acknowledged."""
+    def unsent(self, services: Sequence[str] = SERVICES) -> int:
+        """Outbox rows of ``services`` that are not acknowledged."""
         total = 0
-        for service in SERVICES:
+        for service in services:
             table = self.outbox(service)
             count = select(func.count()).select_from(table).where(table.c.sent_at.is_(None))
             total += self.rows(service, count)[0][0]
@@ -262,7 +267,11 @@ class Installation:
 
 @contextmanager
 def make_installation(
-    folder: Path, *, postgres: Postgres | None, kafka: Kafka | None
+    folder: Path,
+    *,
+    postgres: Postgres | None,
+    kafka: Kafka | None,
+    spawner: Spawner | None = None,
 ) -> Iterator[Installation]:
     """New databases and topics; whatever still runs is killed at the end."""
     name = f"proof_{secrets.token_hex(5)}"
@@ -289,7 +298,7 @@ def make_installation(
                 "DEALREG_BUS": "kafka",
                 "DEALREG_KAFKA_BOOTSTRAP": kafka.bootstrap,
             }
-        made = Installation(home, environment, databases, f"{name}.", kafka)
+        made = Installation(home, environment, databases, f"{name}.", kafka, spawner=spawner)
         stack.callback(_end, made.processes)
         yield made
 

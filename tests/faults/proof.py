@@ -17,6 +17,7 @@ from rich.table import Table
 
 from dealreg_devstack import Kafka, Postgres
 from tests.faults.installation import Installation, make_installation
+from tests.faults.spawner import Spawner
 
 Where = Literal["embedded", "servers"]
 """SQLite and the embedded bus, or PostgreSQL and Kafka."""
@@ -33,6 +34,7 @@ class Lab:
     full: bool = False
     postgres: Postgres | None = None
     kafka: Kafka | None = None
+    spawner: Spawner | None = None
     say: Callable[[str], None] = field(default=lambda _: None)
 
     @contextmanager
@@ -45,6 +47,7 @@ class Lab:
             self.folder,
             postgres=servers[0] if self.where == "servers" else None,
             kafka=servers[1] if self.where == "servers" else None,
+            spawner=self.spawner,
         ) as made:
             yield made
 

@@ -1,10 +1,19 @@
 """The smoke of the proof: every row, on both kinds of installation."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.proof import Lab, Row, Where, rows
+from tests.faults.spawner import Spawner, spawner
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Spawner]:
+    """One process that forks all services of these tests."""
+    with spawner() as started:
+        yield started
 
 
 @pytest.mark.parametrize(
@@ -21,9 +30,9 @@ from tests.faults.proof import Lab, Row, Where, rows
     ],
 )
 def test_the_promise_is_kept(
-    row: Row, where: Where, tmp_path: Path, request: pytest.FixtureRequest
+    row: Row, where: Where, tmp_path: Path, forks: Spawner, request: pytest.FixtureRequest
 ) -> None:
-    lab = Lab(where, tmp_path)
+    lab = Lab(where, tmp_path, spawner=forks)
     if where == "servers":
         lab.postgres = request.getfixturevalue("postgres_server")
         lab.kafka = request.getfixturevalue("kafka_cluster")

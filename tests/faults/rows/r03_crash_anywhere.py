@@ -27,7 +27,6 @@ from tests.faults.caller import Caller, Refused
 from tests.faults.installation import SERVICES, Installation
 from tests.faults.points import EMBEDDED, KAFKA, MET
 from tests.faults.proof import Lab, Outcome, Row
-from tests.faults.spawner import spawner
 from tests.faults.story import ALONE, PARTNERS, PIECES, STAFF, Story
 from tests.faults.watched import Target, Watched
 
@@ -132,8 +131,7 @@ class Stage:
 
 def prove(lab: Lab) -> Outcome:
     """Both passes, and the checks."""
-    with spawner() as forks, lab.installation() as made:
-        made.spawner = forks
+    with lab.installation() as made:
         return asyncio.run(_prove(lab, made))
 
 

@@ -22,7 +22,7 @@ from dealreg_shared.contracts.catalogue import TOPICS
 from dealreg_shared.db import Database
 from dealreg_shared.db.types import canonical_json
 from dealreg_shared.runtime import Service
-from tests.faults.installation import Installation
+from tests.faults.installation import Installation, until
 from tests.faults.programme import enrol, many_connections, register
 from tests.faults.proof import Lab, Outcome, Row
 
@@ -51,12 +51,7 @@ def prove(lab: Lab) -> Outcome:
         source.start("registration").ready()
         secrets = enrol(source, 4)
         asyncio.run(_file(source, secrets, customers))
-        others = [source.start(name) for name in ("coverage", "notifier")]
-        for other in others:
-            other.ready()
-        source.settle(within=600)
-        for process in source.processes:
-            process.stop()
+        until(lambda: source.unsent(["registration"]) == 0, "everything is sent", within=600)
         log = asyncio.run(_read(source.bus()))
     hashes = []
     for times in (1, TIMES):
