@@ -4,6 +4,8 @@ Trouble (a lost connection, a lock not got in time, a full disk) may be gone at 
 constraint or a value of the wrong type is the same every time.
 """
 
+from socket import gaierror
+
 from sqlalchemy.exc import DataError as SqlDataError
 from sqlalchemy.exc import (
     DBAPIError,
@@ -14,8 +16,9 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-_FAULT_CLASSES = ("22", "23", "42", "0A")
-"""SQLSTATE classes: data exception, integrity violation, syntax or access, feature not supported.
+_FAULT_CLASSES = ("22", "23", "42", "0A", "28", "3D")
+"""SQLSTATE classes: data exception, integrity violation, syntax or access, feature not supported, wrong
+role or password, no such database.
 
 Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
@@ -32,10 +35,9 @@ def is_transient(error: BaseException) -> bool:
     """Whether trying the same work again later may succeed."""
     if isinstance(error, PoolTimeout):
         return True
+    if (state := _sqlstate(error)) is not None:
+        return not state.startswith(_FAULT_CLASSES)
     if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None)
-        if isinstance(state, str):
-            return not state.startswith(_FAULT_CLASSES)
         code = getattr(error.orig, "sqlite_errorcode", None)
         if isinstance(code, int):
             return code & 0xFF not in _SQLITE_FAULTS
@@ -44,3 +46,17 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, SQLAlchemyError):
         return False
     return isinstance(error, OSError)  # asyncpg cannot connect; TimeoutError is one too
+
+
+def of_database(error: BaseException) -> bool:
+    """Whether a database or the way to it raised the error. A missing file is not."""
+    if _sqlstate(error) is not None:
+        return True
+    return isinstance(error, (SQLAlchemyError, ConnectionError, TimeoutError, gaierror))
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's code. What it says while a connection is made ("the database system is starting up")
+    comes as the driver raised it, everything later wrapped."""
+    state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
+    return state if isinstance(state, str) else None

@@ -8,20 +8,18 @@ traceback goes to the log.
 
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from socket import gaierror
 from typing import Any, Final
 
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dealreg_shared.db.faults import is_transient
+from dealreg_shared.db.faults import is_transient, of_database
 from dealreg_shared.telemetry import correlation_id, get_logger
 
 MEDIA_TYPE = "application/problem+json"
@@ -110,7 +108,7 @@ class Unforeseen:
             if isinstance(error, Problem) and not started:
                 await error.response()(scope, receive, send)
                 return
-            away = _database_away(error)
+            away = of_database(error) and is_transient(error)
             get_logger(__name__).exception(
                 "database unavailable" if away else "request failed",
                 method=scope["method"],
@@ -120,12 +118,6 @@ class Unforeseen:
                 raise  # half an answer is out: the server must cut the connection
             answer = _unavailable() if away else _internal()
             await answer.response()(scope, receive, send)
-
-
-def _database_away(error: Exception) -> bool:
-    """Whether the same request may succeed later. A missing file, say, is an ``OSError`` of our own."""
-    kinds = (SQLAlchemyError, ConnectionError, TimeoutError, gaierror)
-    return isinstance(error, kinds) and is_transient(error)
 
 
 def _unavailable() -> Problem:
