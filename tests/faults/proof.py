@@ -76,8 +76,6 @@ class Row:
     where: Sequence[Where] = ("embedded", "servers")
 
 
-
-
 def rows() -> list[Row]:
     """All rows, one per module of the folder ``rows``, in the order of their names."""
     names = sorted(file.stem for file in (Path(__file__).parent / "rows").glob("*.py"))
