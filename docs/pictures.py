@@ -114,6 +114,7 @@ async def _tell(sim: Simulation, mailbox: Mailbox) -> dict[str, str]:
     await sim.told()
     keep("ceo-appeal", "ceo@", "Decide now")
     await _decide(sim, appeal["id"], "ceo", first["id"], "The signed minutes show who came first.")
+    keep("first-partner-appeal-granted", FIRST, "your appeal")
     return pages
 
 
