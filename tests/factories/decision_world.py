@@ -23,6 +23,7 @@ from dealreg_shared.bus.port import Bus
 from dealreg_shared.links import Link, bytes_of, sign, verify
 from dealreg_shared.runtime import Service
 from tests.factories.clocks import stand_at
+from tests.factories.migrated import migrated
 from tests.factories.notifier_world import MailServer, mail_server, mail_settings
 from tests.factories.plans import person, small_plan
 
@@ -171,8 +172,8 @@ async def decision_world(
         transport = httpx.ASGITransport(registration.app)
         async with httpx.AsyncClient(transport=transport, base_url=url) as http:
             world = DecisionWorld(registration, notifier, mail, http)
-            await registration.migrate()
-            await notifier.migrate()
+            await migrated(registration.database, registration.name)
+            await migrated(notifier.database, notifier.name)
             for service in (registration, notifier):
                 await stand_at(service.database, START)
             async with registration.open(), notifier.open():

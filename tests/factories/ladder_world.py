@@ -27,6 +27,7 @@ from dealreg_shared.contracts.catalogue import ESCALATION, decode
 from dealreg_shared.contracts.people import AccessKeyUpdated, Role
 from dealreg_shared.ids import new_event_id
 from dealreg_shared.runtime import Service
+from tests.factories.migrated import migrated
 from tests.factories.registration_service import PLAN, START, Clock, deal
 
 PEOPLE: dict[str, Role] = {
@@ -195,8 +196,8 @@ async def ladder_world(
     )
     secrets: dict[str, str] = {}
     transport = httpx.ASGITransport(registration.app)
-    await registration.migrate()
-    await notifier.migrate()
+    await migrated(registration.database, registration.name)
+    await migrated(notifier.database, notifier.name)
     try:
         async with (
             registration.open(),

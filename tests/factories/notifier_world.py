@@ -20,6 +20,7 @@ from dealreg_shared.contracts.catalogue import ESCALATION, decode
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.ids import new_event_id
 from dealreg_shared.runtime import Service
+from tests.factories.migrated import migrated
 from tests.factories.notifier import START, Publisher
 
 
@@ -156,7 +157,7 @@ async def world(folder: Path, **settings: Any) -> AsyncIterator[World]:
     bus = EmbeddedBus(folder / "bus.db")
     configured = NotifierSettings(data_dir=folder, key_cache_seconds=0, **settings)
     service = build(configured, bus=bus, now=clock)
-    await service.migrate()
+    await migrated(service.database, service.name)
     transport = httpx.ASGITransport(app=service.app)
     try:
         async with (

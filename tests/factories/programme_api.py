@@ -21,9 +21,9 @@ from dealreg_shared.contracts.catalogue import decode
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
-from dealreg_shared.db.migrate import migrate
 from dealreg_shared.outbox import Outbox
 from dealreg_shared.web.app import new_app
+from tests.factories.migrated import migrated
 
 START = datetime(2027, 1, 4, 9, tzinfo=UTC)
 
@@ -84,7 +84,7 @@ async def programme_api(folder: Path, url: str | None = None) -> AsyncIterator[P
     api: ProgrammeApi
     database = Database(url or f"sqlite:///{folder / 'registration.db'}", now=lambda: api.now)
     api = ProgrammeApi(database)
-    await migrate(database, "dealreg_registration")
+    await migrated(database, "registration")
     outbox = Outbox(tables.outbox, "/dealreg/registration", "test")
     secret = await database.write(lambda conn: ensure_admin_key(conn, utc_now(), outbox=outbox))
     assert secret is not None

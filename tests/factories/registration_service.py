@@ -22,6 +22,7 @@ from dealreg_shared.contracts.people import AccessKeyUpdated, Role
 from dealreg_shared.contracts.plan_document import PlanDocument
 from dealreg_shared.db import Database
 from dealreg_shared.runtime import Service
+from tests.factories.migrated import migrated
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -236,7 +237,7 @@ async def registration_api(
     bus = EmbeddedBus(folder / "bus.db")
     clock = Clock()
     service = build(settings, bus=bus, now=clock)
-    await service.migrate()
+    await migrated(service.database, service.name)
     transport = httpx.ASGITransport(service.app)
     async with (
         service.open(),

@@ -26,6 +26,7 @@ from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.outbox import Outbox
 from dealreg_shared.runtime import Service
 from tests.factories.clocks import stand_at
+from tests.factories.migrated import migrated
 from tests.factories.notifier_world import MailServer, mail_server, mail_settings
 from tests.factories.outbound import Receiver, receiver
 from tests.factories.registration_service import PLAN
@@ -277,7 +278,7 @@ async def rivals(folder: Path, databases: Mapping[str, str] | None = None) -> As
         clients: dict[str, httpx.AsyncClient] = {}
         it = Rivals(services, clients, mail, hooks)
         for name, service in services.items():
-            await service.migrate()
+            await migrated(service.database, service.name)
             await stand_at(service.database, START)
             await stack.enter_async_context(service.open())
             clients[name] = await stack.enter_async_context(

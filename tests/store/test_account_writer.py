@@ -25,9 +25,9 @@ from dealreg_registration.settings import RegistrationSettings
 from dealreg_registration.writer import REFUSED, AccountWriter
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
-from dealreg_shared.db.migrate import migrate
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox
+from tests.factories.migrated import migrated, postgres_url
 from tests.factories.registration_service import PLAN, seed
 
 PARTNERS = ("acme", "techstart", "fourth")
@@ -69,18 +69,17 @@ def filing(partner_id: str, domain: str, receipt: str | None = None) -> FileRegi
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
 async def writers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Writers]:
-    url = None
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgres_server")
-        name = new_id("writers")[:40]
-        url = server.create_database(name, name)
-    settings = RegistrationSettings(data_dir=tmp_path, registration_database_url=url)
     async with AsyncExitStack() as stack:
+        url = None
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres_server")
+            url = await stack.enter_async_context(postgres_url(server, "registration"))
+        settings = RegistrationSettings(data_dir=tmp_path, registration_database_url=url)
         databases = []
         for _ in range(2):
             databases.append(make_database(settings))
             stack.push_async_callback(databases[-1].dispose)
-        await migrate(databases[0], "dealreg_registration")
+        await migrated(databases[0], "registration")
         await databases[0].write(seed({}, PLAN, utc_now() - timedelta(days=1)))
         outbox = Outbox(tables.outbox, "/test", "default")
         yield Writers(
@@ -95,8 +94,6 @@ async def writers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
                 for database in databases
             ],
         )
-    if url is not None:
-        server.drop_database(name, name)
 
 
 async def test_two_writers_give_each_line_one_holder_and_gapless_places(writers: Writers) -> None:

@@ -21,7 +21,6 @@ from dealreg_coverage.handlers.desk import Desk
 from dealreg_coverage.handlers.time_passed import time_passed
 from dealreg_coverage.plans import PlanIncomplete, PlanShelf
 from dealreg_coverage.state import canonical_state
-from dealreg_devstack import Postgres
 from dealreg_shared.contracts.catalogue import topic_of
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import Database
@@ -29,6 +28,7 @@ from dealreg_shared.db.migrate import downgrade, migrate
 from dealreg_shared.inbox import NotYet
 from dealreg_shared.outbox import Outbox
 from tests.factories.coverage import START, Log, interleaved, random_log, sections
+from tests.factories.migrated import migrated, postgres_url
 
 PACKAGE = "dealreg_coverage"
 AT = START + timedelta(days=731)
@@ -45,14 +45,12 @@ class Clock:
 
 async def sqlite(folder: Path) -> Database:
     database = Database(f"sqlite:///{folder / f'{uuid4().hex}.db'}", now=Clock())
-    await migrate(database, PACKAGE)
+    await migrated(database, "coverage")
     return database
 
 
-async def postgresql(server: Postgres) -> Database:
-    name = f"cov_{uuid4().hex[:12]}"
-    database = Database(server.create_database(name, name))
-    await migrate(database, PACKAGE)
+async def postgresql(url: str) -> Database:
+    database = Database(url)
     frozen = f"SELECT timestamptz '{AT.isoformat()}'"
     await database.write(
         lambda conn: conn.execute(
@@ -69,10 +67,13 @@ async def postgresql(server: Postgres) -> Database:
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     if request.param == "sqlite":
         made = await sqlite(tmp_path)
-    else:
-        made = await postgresql(request.getfixturevalue("postgres_server"))
-    yield made
-    await made.dispose()
+        yield made
+        await made.dispose()
+        return
+    async with postgres_url(request.getfixturevalue("postgres_server"), "coverage") as url:
+        made = await postgresql(url)
+        yield made
+        await made.dispose()
 
 
 def desk() -> Desk:
@@ -167,7 +168,7 @@ async def test_ticks_in_between_change_nothing_in_the_end(
     events = _renumbered(events)
     clock = Clock()
     running = Reader(Database(f"sqlite:///{tmp_path / 'running.db'}", now=clock))
-    await migrate(running.database, PACKAGE)
+    await migrated(running.database, "coverage")
     for event in events:
         clock.now = max(event.time, START)
         await running.read([event])
@@ -319,7 +320,7 @@ async def test_a_late_deal_makes_everything_due_again(database: Database) -> Non
 async def test_a_day_is_looked_at_only_if_it_can_change_something(tmp_path: Path) -> None:
     clock = Clock()
     reader = Reader(Database(f"sqlite:///{tmp_path / 'days.db'}", now=clock))
-    await migrate(reader.database, PACKAGE)
+    await migrated(reader.database, "coverage")
     parts = sections()
     parts["assignments"][2] |= {"valid_from": "2028-02-01", "valid_to": "2028-03-01"}
     log = Log()

@@ -40,6 +40,7 @@ from dealreg_shared.outbox import Outbox
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
 from tests.factories.ladder_story import Story
+from tests.factories.migrated import migrated, postgres_url
 from tests.factories.notifier import START, Publisher
 from tests.factories.notifier_world import Clock
 
@@ -93,7 +94,7 @@ async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
     clock = Clock()
     url = f"sqlite:///{folder / f'{uuid4().hex}.db'}"
     first, second = Database(url, now=clock), Database(url, now=clock)
-    await migrate(first, PACKAGE)
+    await migrated(first, "notifier")
     yield Store(first, second, clock)
     await first.dispose()
     await second.dispose()
@@ -101,16 +102,13 @@ async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def postgres_store(server: Postgres) -> AsyncIterator[Store]:
-    name = f"notifier_{uuid4().hex[:12]}"
-    url = server.create_database(name, name)
-    first, second = Database(url), Database(url)
-    await migrate(first, PACKAGE)
-    clock = PostgresClock(first)
-    await clock.move(START)
-    yield Store(first, second, clock)
-    await first.dispose()
-    await second.dispose()
-    server.drop_database(name, name)
+    async with postgres_url(server, "notifier") as url:
+        first, second = Database(url), Database(url)
+        clock = PostgresClock(first)
+        await clock.move(START)
+        yield Store(first, second, clock)
+        await first.dispose()
+        await second.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])

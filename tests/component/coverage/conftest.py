@@ -1,7 +1,7 @@
 """A coverage service on a database and an embedded bus, with a clock that the test moves."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.runtime import Service
 from tests.factories.clocks import stand_at
 from tests.factories.coverage import PROGRAMME, START, Log
+from tests.factories.migrated import migrated, postgres_url
 
 NOW = START + timedelta(days=100)
 
@@ -80,25 +81,24 @@ class House:
 @asynccontextmanager
 async def open_house(folder: Path, bus: Bus, postgres: Postgres | None) -> AsyncIterator[House]:
     """A service on its own database, SQLite or PostgreSQL. Closes the bus at the end."""
-    url = None
-    if postgres is not None:
-        name = f"cov_{uuid4().hex[:12]}"
-        url = postgres.create_database(name, name)
-    settings = CoverageSettings(
-        programme=PROGRAMME, data_dir=folder, coverage_database_url=url, key_cache_seconds=0
-    )
-    made: list[House] = []
-    service = build(settings, bus=bus, now=lambda: made[0].now if made else NOW)
-    await service.migrate()
-    transport = httpx.ASGITransport(app=service.app)
-    async with (
-        service.open(),
-        httpx.AsyncClient(transport=transport, base_url="http://coverage") as http,
-    ):
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(bus.close)
+        url = None
+        if postgres is not None:
+            url = await stack.enter_async_context(postgres_url(postgres, "coverage"))
+        settings = CoverageSettings(
+            programme=PROGRAMME, data_dir=folder, coverage_database_url=url, key_cache_seconds=0
+        )
+        made: list[House] = []
+        service = build(settings, bus=bus, now=lambda: made[0].now if made else NOW)
+        await migrated(service.database, service.name)
+        await stack.enter_async_context(service.open())
+        transport = httpx.ASGITransport(app=service.app)
+        http = httpx.AsyncClient(transport=transport, base_url="http://coverage")
+        await stack.enter_async_context(http)
         made.append(House(service, bus, http))
         await made[0].move_to(NOW)
         yield made[0]
-    await bus.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories.migrated import postgres_url
 from tests.factories.registration_service import RegistrationApi, registration_api
 
 
@@ -23,8 +24,8 @@ async def any_api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             yield api
         return
     server = request.getfixturevalue("postgres_server")
-    name = f"registration_{abs(hash(request.node.nodeid)) % 10**9}"
-    url = server.create_database(name, name)
-    async with registration_api(tmp_path, url) as api:
+    async with (
+        postgres_url(server, "registration") as url,
+        registration_api(tmp_path, url) as api,
+    ):
         yield api
-    server.drop_database(name, name)

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from tests.factories.ladder_world import LadderWorld, ladder_world, plan_with
+from tests.factories.migrated import postgres_url
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
@@ -21,12 +21,12 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield made
         return
     server = request.getfixturevalue("postgres_server")
-    names = [f"ladder_{uuid4().hex[:12]}" for _ in range(2)]
-    registration, notifier = (server.create_database(name, name) for name in names)
-    async with ladder_world(tmp_path, urls=(registration, notifier)) as made:
+    async with (
+        postgres_url(server, "registration") as registration,
+        postgres_url(server, "notifier") as notifier,
+        ladder_world(tmp_path, urls=(registration, notifier)) as made,
+    ):
         yield made
-    for name in names:
-        server.drop_database(name, name)
 
 
 @pytest.mark.parametrize(

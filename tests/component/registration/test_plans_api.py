@@ -16,6 +16,7 @@ from dealreg_registration import tables
 from dealreg_registration.plan_yaml import MAX_BYTES
 from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 from dealreg_shared.db.types import canonical_json
+from tests.factories.migrated import postgres_url
 from tests.factories.plans import person, small_plan
 from tests.factories.programme_api import START, ProgrammeApi, programme_api
 
@@ -34,11 +35,11 @@ async def any_api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             yield api
         return
     server = request.getfixturevalue("postgres_server")
-    name = f"plans_{abs(hash(request.node.nodeid)) % 10**9}"
-    url = server.create_database(name, name)
-    async with programme_api(tmp_path, url) as api:
+    async with (
+        postgres_url(server, "registration") as url,
+        programme_api(tmp_path, url) as api,
+    ):
         yield api
-    server.drop_database(name, name)
 
 
 async def rows(api: ProgrammeApi, name: str) -> int:

@@ -16,6 +16,7 @@ from dealreg_registration.programme import Programme
 from dealreg_shared.auth import keys
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.outbox import Outbox
+from tests.factories.migrated import postgres_url
 from tests.factories.plans import person, small_plan
 from tests.factories.programme_api import ProgrammeApi, programme_api
 
@@ -37,12 +38,12 @@ async def any_api(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             yield api
         return
     server = request.getfixturevalue("postgres_server")
-    name = f"programme_{abs(hash(request.node.nodeid)) % 10**9}"
-    url = server.create_database(name, name)
-    async with programme_api(tmp_path, url) as api:
+    async with (
+        postgres_url(server, "registration") as url,
+        programme_api(tmp_path, url) as api,
+    ):
         await prepare(api)
         yield api
-    server.drop_database(name, name)
 
 
 async def prepare(api: ProgrammeApi) -> None:
