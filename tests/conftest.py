@@ -1,5 +1,6 @@
 """Fixtures for every suite."""
 
+import os
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,21 @@ pytest_plugins = ["tests.chromium_fixtures", "tests.devstack_fixtures"]
 # No test asserts speed: a busy machine is no fault.
 settings.register_profile("dealreg", deadline=None)
 settings.load_profile("dealreg")
+
+MEMORY = Path("/dev/shm")  # noqa: S108 -- pytest makes a folder there for this user alone
+ROOM = 2 * 1024**3
+
+
+def pytest_configure() -> None:
+    """Put `tmp_path` into memory where there is room for it, unless somebody says otherwise.
+
+    On a disk, tests on SQLite mostly wait for the fsync of each commit, and no test cuts the power: a
+    killed process loses nothing of either.
+    """
+    if os.access(MEMORY, os.W_OK):
+        free = os.statvfs(MEMORY)
+        if free.f_bavail * free.f_frsize >= ROOM:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

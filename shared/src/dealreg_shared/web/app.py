@@ -50,8 +50,8 @@ _PROBLEM_SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class HotRoute:
-    """A route whose every microsecond counts: an exact path, and an endpoint that raises nothing but
-    ``Problem``."""
+    """A route whose every microsecond counts: an exact path without query parameters, and an endpoint
+    that raises nothing but ``Problem``."""
 
     method: str
     path: str
@@ -124,7 +124,9 @@ def new_app(
     app.openapi = _with_problems(app)  # type: ignore[method-assign]
     # The one added last is the outermost: correlation and measuring, then the last catch, then limits.
     layers: Sequence[Callable[[ASGIApp], ASGIApp]] = (
-        lambda inner: KnownQuery(inner, describe=lambda: app.openapi()),
+        lambda inner: KnownQuery(
+            inner, routes=lambda: app.routes, bare=[(route.method, route.path) for route in hot]
+        ),
         lambda inner: RequestLimits(inner, max_body=max_body, larger_bodies=larger_bodies),
         Unforeseen,
         lambda inner: Requests(inner, service=service),
