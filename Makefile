@@ -27,7 +27,7 @@ demo: setup ## run the main job: 2,000 registrations on a simulated clock (ARGS=
 	@$(BIN)/dealreg demo $(ARGS)
 
 test: setup ## run every test; starts its own PostgreSQL and Kafka
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 alike: setup ## compare 10,000 answers each about what is another's and what does not exist (minutes)
 	DEALREG_TEST_PAIRS=10000 $(BIN)/pytest tests/component/privacy/test_answers_take_alike.py $(ARGS)

@@ -33,11 +33,13 @@ GOALS = {(POSTGRES, NOOP): 0.4, (SQLITE, NOOP): 0.3}
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long and how often. ``seconds`` is the measured time of each contestant in a round."""
+    """How long and how often. ``seconds`` is the measured time of each contestant in a round,
+    ``seeding`` that of the filings that pgbench's are made like."""
 
     rounds: int = 3
     seconds: int = 5
     warm_up: float = 1.0
+    seeding: float = 3.0
     connections: int = 64
     clients: int = 8
     other_clients: tuple[int, ...] = (1, 4, 16, 32)
@@ -119,7 +121,7 @@ async def run(size: Size, server: Postgres) -> list[Row]:
         place = folder / "ceiling"
         place.mkdir()
         with Served("product", place, url) as seeding:
-            drive(Order(seeding.port, seeding.keys, 1, 0, 3))
+            drive(Order(seeding.port, seeding.keys, 1, 0, size.seeding))
         try:
             ceiling = await pgbench.prepare(server, url, folder)
             pgbench.find_pgbench()

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """`DEALREG_TEST_CHROMIUM`, else the one on the path. In CI a missing one is a failure."""
     executable = os.environ.get("DEALREG_TEST_CHROMIUM") or shutil.which("chromium")

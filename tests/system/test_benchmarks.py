@@ -9,7 +9,7 @@ from dealreg_devstack import Postgres
 @pytest.mark.devstack
 async def test_registrations_are_measured_against_both_ceilings(postgres_bench: Postgres) -> None:
     size = registrations.Size(
-        rounds=1, seconds=1, warm_up=0.2, connections=4, clients=2, other_clients=(1,)
+        rounds=1, seconds=1, warm_up=0.1, seeding=0.5, connections=4, clients=2, other_clients=(1,)
     )
     rows = {row["what"]: row for row in await registrations.run(size, postgres_bench)}
 

@@ -16,7 +16,7 @@ from dealreg_shared.ids import new_id
 from tests.factories.alike import p_value
 from tests.factories.rivals import Rivals
 
-PAIRS = int(os.environ.get("DEALREG_TEST_PAIRS", "1000"))
+PAIRS = int(os.environ.get("DEALREG_TEST_PAIRS", "400"))
 PAIRS_ON_POSTGRES = int(os.environ.get("DEALREG_TEST_PAIRS", "100"))
 LEVEL = 0.01
 RUNS = 3

@@ -16,6 +16,7 @@ from dealreg_shared.bus.kafka import KafkaBus
 from dealreg_shared.bus.port import Bus
 from dealreg_shared.links import Link, sign
 from tests.factories.decision_world import DAY, FOUR_HOURS, START, DecisionWorld, decision_world
+from tests.factories.migrated import postgres_url
 
 REASON = "The earlier filing has the signed letter of intent."
 
@@ -35,12 +36,14 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def on_postgres(
     folder: Path, server: Postgres, bus: Bus | None = None
 ) -> AsyncIterator[DecisionWorld]:
-    names = {service: f"{service}_{uuid4().hex[:12]}" for service in ("registration", "notifier")}
-    databases = {service: server.create_database(name, name) for service, name in names.items()}
-    async with decision_world(folder, databases=databases, bus=bus) as made:
+    async with (
+        postgres_url(server, "registration") as registration,
+        postgres_url(server, "notifier") as notifier,
+        decision_world(
+            folder, databases={"registration": registration, "notifier": notifier}, bus=bus
+        ) as made,
+    ):
         yield made
-    for name in names.values():
-        server.drop_database(name, name)
 
 
 async def look(world: DecisionWorld, token: str) -> httpx.Response:
