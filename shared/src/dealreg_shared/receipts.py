@@ -43,7 +43,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What makes a receipt's facts a receipt: its place in the signed tree, the way up, the signature."""
+    """What makes facts a receipt: their place in the signed tree, the way up, the signature."""
 
     key_id: str
     index: int
@@ -86,8 +86,10 @@ def body_hash(salt: str, canonical_body: bytes) -> str:
 def statement(
     number: str, registration_id: str, filed_at: str, plan_number: int, body: str | None
 ) -> bytes:
-    """The facts of a receipt as they are signed. ``filed_at`` is RFC 3339 with microseconds; ``body`` its
-    salted hash, None where the registration was not filed by its partner but passed to it."""
+    """The facts of a receipt as they are signed. ``filed_at`` is RFC 3339 with microseconds.
+
+    ``body`` is its salted hash; None where the registration was not filed but passed to its partner.
+    """
     return canonical(
         {
             "body_hash": body,

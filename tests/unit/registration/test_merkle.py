@@ -1,4 +1,4 @@
-"""The tree is RFC 6962's: by known roots, by its recursive definition, and proofs that cannot be bent."""
+"""The tree is RFC 6962's: by known roots, by its definition, and by proofs that cannot be bent."""
 
 from collections.abc import Sequence
 from hashlib import sha256

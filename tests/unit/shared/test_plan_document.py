@@ -68,6 +68,7 @@ def test_the_smallest_plan_is_the_rule_book_with_every_default() -> None:
         "referral_exhausted": "in_territory",
         "transfer_days": 5,
         "overlap_cases": "always",
+        "precedence_proof": "on",
         "objection_days": 5,
         "owner_idle_days": 90,
         "offer_days": 5,

@@ -21,11 +21,14 @@ from dealreg_registration.api.programme_parts import ProgrammeParts
 from dealreg_registration.api.referrals import referrals_router
 from dealreg_registration.api.registrations import registrations_router
 from dealreg_registration.api.transfers import transfers_router
+from dealreg_registration.api.transparency import transparency_router
 from dealreg_registration.consumers import consumers
 from dealreg_registration.handlers.manage_keys import ensure_admin_key
+from dealreg_registration.handlers.seal_log import LogSealer
 from dealreg_registration.programme import Programme
 from dealreg_registration.scheduler import ticks
 from dealreg_registration.settings import RegistrationSettings
+from dealreg_registration.signing_keys import SigningKeys
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator
 from dealreg_shared.bus.port import Bus
@@ -63,6 +66,15 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
     relay = Relay(database, tables.outbox, bus, f"{NAME}-relay")
     pulse = Pulse(database, tables.heartbeat, NAME)
     programme = Programme()
+    keys = SigningKeys(settings.signing_key())
+    sealer = LogSealer(
+        database,
+        outbox,
+        keys,
+        programme=settings.programme,
+        roots_file=settings.roots_file(),
+        committed=relay.wake,
+    )
     writer = AccountWriter(
         database,
         outbox,
@@ -81,6 +93,10 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         """Compile plans before a request needs them, not in it."""
         await programme.refresh(database)
 
+    async def start() -> None:
+        await keys.ensure(database)
+        await load_plans()
+
     parts = ProgrammeParts(
         database=database,
         authenticator=authenticator,
@@ -91,14 +107,14 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
     )
     return Service(
         name=NAME,
-        app=_app(settings, writer, parts, pulse),
+        app=_app(settings, writer, parts, pulse, keys),
         database=database,
         migrate=migrated,
         flows=[relay, *consumers(database, bus)],
-        ticks=ticks(database, writer, load_plans),
-        start=load_plans,
+        ticks=ticks(database, writer, load_plans, keys, sealer),
+        start=start,
         stop=writer.finish,
-        extras={"ensure_admin_key": partial(first_admin_key, database, outbox)},
+        extras={"ensure_admin_key": partial(first_admin_key, database, outbox), "sealer": sealer},
         pulse=pulse,
     )
 
@@ -109,7 +125,11 @@ async def first_admin_key(database: Database, outbox: Outbox) -> str | None:
 
 
 def _app(
-    settings: RegistrationSettings, writer: AccountWriter, parts: ProgrammeParts, pulse: Pulse
+    settings: RegistrationSettings,
+    writer: AccountWriter,
+    parts: ProgrammeParts,
+    pulse: Pulse,
+    keys: SigningKeys,
 ) -> FastAPI:
     database, authenticator = parts.database, parts.authenticator
 
@@ -134,6 +154,9 @@ def _app(
     app.include_router(referrals_router(database, writer, authenticator))
     app.include_router(history_router(database, writer.programme, authenticator))
     app.include_router(transfers_router(database, writer, authenticator))
+    app.include_router(
+        transparency_router(database, writer.programme, authenticator, keys, settings.programme)
+    )
     for router in programme_routers(parts):
         app.include_router(router)
     describe(app)

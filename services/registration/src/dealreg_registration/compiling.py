@@ -82,6 +82,7 @@ def compile_plan(
             cooling_off_days=policy.cooling_off_days,
             referral_names_target=policy.referral_names_target,
             overlap_cases=policy.overlap_cases,
+            precedence_proof=policy.precedence_proof,
             objection_days=policy.objection_days,
             transfer_days=policy.transfer_days,
             referral_days=policy.referral_days,

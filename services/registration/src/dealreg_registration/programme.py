@@ -80,6 +80,12 @@ class Programme:
         _, standing = self.current(conn)
         return standing.last_releases(app_now(conn))
 
+    def wishes_precedence_proofs(self, conn: Connection) -> bool:
+        """Whether the plan in force lets contested partners prove that somebody was earlier."""
+        book, _ = self.current(conn)
+        plan = book.at(app_now(conn))
+        return plan is not None and plan.policy.precedence_proof == "on"
+
     async def read(self, database: Database, work: Callable[[Connection], T]) -> T:
         """A read that needs plans: refreshed and done again as often as they have changed."""
         for _ in range(REFRESH_LIMIT):

@@ -14,6 +14,14 @@ from dealreg_registration.tables_accounts import (
     registration_contact,
     ruling,
 )
+from dealreg_registration.tables_log import (
+    log_entry,
+    log_gap,
+    log_key,
+    log_node,
+    log_root,
+    log_state,
+)
 from dealreg_registration.tables_programme import (
     access_key,
     audit,
@@ -49,6 +57,12 @@ __all__ = [
     "idempotency",
     "inbox",
     "link_key",
+    "log_entry",
+    "log_gap",
+    "log_key",
+    "log_node",
+    "log_root",
+    "log_state",
     "metadata",
     "outbox",
     "partner_status",

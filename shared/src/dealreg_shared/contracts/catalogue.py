@@ -16,6 +16,7 @@ from dealreg_shared.contracts import (
     coverage,
     escalation,
     keys,
+    log,
     people,
     plan,
     referral,
@@ -32,6 +33,7 @@ ACCESS = "dealreg.access"
 COVERAGE = "dealreg.coverage"
 ESCALATION = "dealreg.escalation"
 KEYS = "dealreg.keys"
+LOG = "dealreg.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(COVERAGE, "coverage", "market id", 3),
         Topic(ESCALATION, "notifier", "conflict id or notification id", 3),
         Topic(KEYS, "notifier", "link key id", 1, compacted=True),
+        Topic(LOG, "registration", "programme id", 1),
     )
 }
 
@@ -224,6 +227,7 @@ CATALOGUE: Mapping[str, EventType] = {
             notification__failed=(escalation.NotificationFailed, "A notice was put aside."),
         ),
         *_types(KEYS, link__key_updated=(keys.LinkKeyUpdated, "A key that signs links in mails.")),
+        *_types(LOG, log__sealed=(log.LogSealed, "The log grew and has a new signed root.")),
     ]
 }
 

@@ -283,6 +283,10 @@ class Policy(Section):
         Literal["always", "disputed"],
         Field(description="Whether a taken line opens a case at once, or when the loser objects"),
     ] = "always"
+    precedence_proof: Annotated[
+        Literal["on", "off"],
+        Field(description="Whether a contested partner may prove that somebody was earlier"),
+    ] = "on"
     objection_days: Annotated[
         int, Field(ge=1, le=60, description="Business days in which the loser may object")
     ] = 5

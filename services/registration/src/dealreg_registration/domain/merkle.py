@@ -46,7 +46,7 @@ def joined(hashes: Sequence[bytes]) -> bytes:
 
 
 def subtrees(begin: int, end: int) -> list[tuple[int, int]]:
-    """The largest complete subtrees, as (level, index), that make up a range of a proof, from the left."""
+    """The largest complete subtrees, as (level, index), of a range of a proof, from the left."""
     found = []
     while begin < end:
         level = (end - begin).bit_length() - 1
@@ -133,7 +133,7 @@ def consistency_ranges(old: int, new: int) -> list[Range]:
 
 
 def root_from(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """The root to which ``path`` leads from a leaf (RFC 9162, 2.1.3.2); None if it has the wrong length."""
+    """The root to which ``path`` leads from a leaf (RFC 9162, 2.1.3.2); None: wrong length."""
     if not 0 <= index < size:
         return None
     node, last, result = index, size - 1, leaf
@@ -160,7 +160,7 @@ def includes(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: by
 def is_consistent(
     old: int, new: int, old_root: bytes, new_root: bytes, path: Sequence[bytes]
 ) -> bool:
-    """Whether ``path`` proves that the tree of ``new`` begins with that of ``old`` (RFC 9162, 2.1.4.2)."""
+    """Whether ``path`` proves that the tree of ``new`` begins with ``old`` (RFC 9162, 2.1.4.2)."""
     if not 0 < old <= new:
         return False
     if old == new:

@@ -63,6 +63,7 @@ class Policy:
     cooling_off_days: int = 0
     referral_names_target: bool = True
     overlap_cases: Literal["always", "disputed"] = "always"
+    precedence_proof: Literal["on", "off"] = "on"
     objection_days: int = 5
     transfer_days: int = 5
     referral_days: int = 2
