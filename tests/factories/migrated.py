@@ -24,12 +24,14 @@ _templates: dict[tuple[int, str], tuple[str, str]] = {}
 
 
 async def migrated(database: Database, service: str) -> None:
-    """Bring an empty database of ``service``, such as ``registration``, to the head.
+    """Bring a new database of ``service``, such as ``registration``, to the head; leave a used one.
 
     One on PostgreSQL is as ``postgres_url`` made it, or else migrated here.
     """
     if database.dialect == "sqlite":
-        await _copy(Path(database.url.database or ""), service)
+        file = Path(database.url.database or "")
+        if not file.exists():
+            await _copy(file, service)
     elif await database.read(_is_empty):
         await migrate(database, f"dealreg_{service}")
 
@@ -55,8 +57,6 @@ async def _copy(file: Path, service: str) -> None:
             await database.dispose()
             _files[service] = made.read_bytes()
     make_file(file)
-    if file.stat().st_size:
-        raise AssertionError(f"{file} is in use")
     file.write_bytes(_files[service])
 
 

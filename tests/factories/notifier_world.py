@@ -174,5 +174,5 @@ def mail_settings(server: MailServer) -> dict[str, Any]:
         "notifier_smtp_host": "127.0.0.1",
         "notifier_smtp_port": server.port,
         "notifier_smtp_from": "Partner desk <desk@example.org>",
-        "notifier_smtp_timeout_seconds": 5.0,
+        "notifier_smtp_timeout_seconds": 10.0,
     }
