@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dealreg_registration.domain.account import ACTIVE
-from dealreg_registration.domain.appealing import appeal, contradict, open_direct_engagement
+from dealreg_registration.domain.appealing import appeal, open_direct_engagement
 from dealreg_registration.domain.case import Case, CaseMoved
+from dealreg_registration.domain.contradicting import contradict
 from dealreg_registration.domain.ending import report_result, withdraw
 from dealreg_registration.domain.errors import DomainError
 from dealreg_registration.domain.plan import Ladder

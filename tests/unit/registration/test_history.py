@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dealreg_registration.commands import SYSTEM
 from dealreg_registration.domain.account import Registration
-from dealreg_registration.domain.appealing import contradict
 from dealreg_registration.domain.case import RulingKind
+from dealreg_registration.domain.contradicting import contradict
 from dealreg_registration.domain.ending import report_result, withdraw
 from dealreg_registration.domain.errors import DomainError
 from dealreg_registration.domain.extension import ask_extension, grant_extension

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.account import ACTIVE, ClaimMoved, Registration
-from dealreg_registration.domain.appealing import appeal, contradict, open_direct_engagement
+from dealreg_registration.domain.appealing import appeal, open_direct_engagement
 from dealreg_registration.domain.case import Case, CaseActed, CaseMoved, Part, RulingKind
+from dealreg_registration.domain.contradicting import contradict
 from dealreg_registration.domain.ending import report_result, withdraw
 from dealreg_registration.domain.errors import (
     AppealedAlready,

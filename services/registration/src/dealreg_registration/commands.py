@@ -82,6 +82,8 @@ class Target:
     parent_id: str | None = None
     merged_id: str | None = None
     """The account that is merged into the one named by ``account_id``."""
+    whole: bool = False
+    """Whether every claim of the account is read, ended ones too."""
     renewal: bool = False
     by_office: bool = False
     rules: bool = False

@@ -125,10 +125,10 @@ def check_children(conn: Connection, commands: Sequence[Command], rows: Sequence
 
 
 def whole(commands: Sequence[Command], targets: Sequence[str | None]) -> set[str]:
-    """Accounts of which every claim is read: a case is worked on, or two are merged."""
+    """Accounts of which every claim is read: a case is worked on, a deal is won, two are merged."""
     found: set[str | None] = set()
     for command, target in zip(commands, targets, strict=True):
-        if command.target.conflict_id is not None:
+        if command.target.conflict_id is not None or command.target.whole:
             found.add(target)
         if command.target.merged_id is not None:
             found |= {target, command.target.merged_id}

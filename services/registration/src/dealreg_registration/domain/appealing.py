@@ -1,8 +1,7 @@
-"""Cases that somebody opens on purpose: an appeal, direct sales already there, a contradicted result."""
+"""Cases that somebody opens on purpose: an appeal, direct sales already there."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Literal
 
 from dealreg_registration.domain.account import ACTIVE, Account, Claim, Registration
 from dealreg_registration.domain.case import Case
@@ -95,29 +94,6 @@ def open_direct_engagement(
         registration,
         tuple(claim.id for claim in members),
         context.now,
-    )
-
-
-def contradict(
-    account: Account,
-    registration: Registration,
-    claimed: Literal["won", "lost"],
-    context: Context,
-    new_id: NewId,
-) -> Case:
-    """Somebody reports another result than the one on record. The same report again changes nothing."""
-    case = pending_case(account, "contradiction", registration.id)
-    if case is not None:
-        return case
-    return open_case(
-        account,
-        context.plan,
-        "contradiction",
-        new_id("cnf"),
-        registration,
-        tuple(claim.id for claim in account.of_registration(registration.id)),
-        context.now,
-        claimed=claimed,
     )
 
 

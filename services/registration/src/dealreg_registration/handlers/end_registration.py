@@ -1,11 +1,12 @@
 """Withdraw, win, lose or revoke a registration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
-from dealreg_registration.domain.appealing import contradict
+from dealreg_registration.domain.account import Claim, Registration
+from dealreg_registration.domain.contradicting import contradict, rival_wins
 from dealreg_registration.domain.ending import report_result, revoke, withdraw
 from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.views import encode, present_view
@@ -31,7 +32,7 @@ class EndRegistration:
 
     @property
     def target(self) -> Target:
-        return Target(registration_id=self.registration_id)
+        return Target(registration_id=self.registration_id, whole=self.act == "win")
 
     def run(self, work: Work) -> Answer:
         account, book, context = work.account, work.book, work.context
@@ -43,10 +44,9 @@ class EndRegistration:
         elif self.act == "revoke":
             registration = revoke(account, registration, book, context, self.reason or "")
         elif registration.result not in (None, _RESULT[self.act]):
-            contradict(account, registration, _RESULT[self.act], context, new_id)
-            view = present_view(account, registration, work.context, self.actor, work.reasons)
-            crashpoint("contradiction.decided")
-            return Answer(202, encode(view), version=registration.version)
+            return self._contradicted(work, registration, ())
+        elif self.act == "win" and (rivals := self._rivals(work, registration)):
+            return self._contradicted(work, registration, rivals)
         else:
             registration = report_result(
                 account,
@@ -62,3 +62,16 @@ class EndRegistration:
             encode(present_view(account, registration, work.context, self.actor, work.reasons)),
             version=registration.version,
         )
+
+    def _rivals(self, work: Work, registration: Registration) -> list[Claim]:
+        """Other partners' wins on its lines, which the first report of this one contradicts."""
+        return [] if registration.result is not None else rival_wins(work.account, registration)
+
+    def _contradicted(
+        self, work: Work, registration: Registration, rivals: Sequence[Claim]
+    ) -> Answer:
+        """Nothing is recorded; a person looks at it."""
+        result = _RESULT[self.act]
+        contradict(work.account, registration, result, work.context, new_id, rivals)
+        view = present_view(work.account, registration, work.context, self.actor, work.reasons)
+        return Answer(202, encode(view), version=registration.version)
