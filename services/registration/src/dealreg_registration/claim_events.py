@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from dealreg_registration.domain.account import Account, Cause, Claim, ClaimMoved
+from dealreg_registration.domain.account import Account, Claim, ClaimMoved
+from dealreg_registration.domain.causes import Cause
 from dealreg_registration.domain.plan import Plan
 from dealreg_shared.contracts.base import Market
 from dealreg_shared.contracts.registration import ClaimNoted

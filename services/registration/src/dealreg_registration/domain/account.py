@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from dealreg_registration.domain.case import Case, CaseActed, CaseMoved
+from dealreg_registration.domain.causes import Cause
 from dealreg_registration.domain.entries import AccountEdited, AccountMerged, Decided
 from dealreg_registration.domain.facts import Facts, Location, Source
 from dealreg_registration.domain.flags import NO_FLAGS, Flags
@@ -35,47 +36,6 @@ State = Literal[
     "revoked",
     "transferred",
 ]
-Cause = Literal[
-    "filed",
-    "line_added",
-    "fact_added",
-    "won",
-    "lost",
-    "withdrawn",
-    "revoked",
-    "term_over",
-    "former_ended",
-    "line_won",
-    "standby_off",
-    "filed_again",
-    "partner_suspended",
-    "ruling",
-    "corrected",
-    "idle",
-    "offered",
-    "offer_accepted",
-    "offer_declined",
-    "offer_lapsed",
-    "information_wanted",
-    "information_given",
-    "information_lapsed",
-    "extension_asked",
-    "extension_granted",
-    "extension_refused",
-    "expiring",
-    "idle_warned",
-    "active_again",
-    "appealed",
-    "referral_returned",
-    "objected",
-    "merged",
-    "transfer_asked",
-    "transfer_ended",
-    "transferred",
-    "lead_changed",
-]
-"""Why a claim took a step; from ``offered`` on, most leave its state as it is."""
-
 DealType = Literal["new", "expansion", "renewal"]
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)

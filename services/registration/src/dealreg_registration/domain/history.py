@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dealreg_registration.domain.account import HOLDING, Cause, State
+from dealreg_registration.domain.account import HOLDING, State
+from dealreg_registration.domain.causes import Cause
 
 
 @dataclass(frozen=True, slots=True)

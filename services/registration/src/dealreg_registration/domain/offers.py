@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from dealreg_registration.domain.account import Account, Cause, Claim
+from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.cases import close_settled
+from dealreg_registration.domain.causes import Cause
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.due import Due, Timeline
 from dealreg_registration.domain.errors import NothingOffered, OfferNotForYou
