@@ -5,6 +5,7 @@
 - ``PROOF_KAFKA_PREFIX``: before the names of its topics, so that installations can share a Kafka;
 - ``PROOF_CLOCK``: a file of eight bytes with the seconds that its business clock is ahead (SQLite only);
 - ``PROOF_RECORD``: a file to which every crash point met is written, a line each;
+- ``PROOF_RAISE``: a file of keys, a line each: the handlers of their second events raise;
 - ``PROOF_CRASH``: ``point:n``, kill -9 when the point is met for the n-th time.
 """
 
@@ -20,6 +21,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from dealreg_shared import serve
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.bus.kafka import KafkaBus
@@ -27,6 +30,8 @@ from dealreg_shared.bus.port import Bus
 from dealreg_shared.config import SharedSettings
 from dealreg_shared.crashpoint import arm
 from dealreg_shared.db.engine import utc_now
+from dealreg_shared.inbox.applying import Applying
+from dealreg_shared.inbox.received import Received
 from dealreg_shared.runtime import Service
 from dealreg_shared.standalone import Standalone
 from tests.faults import auditor_process
@@ -40,6 +45,7 @@ def main(name: str) -> None:
     alone: Standalone[Any] = import_module(f"dealreg_{name}.__main__").service
     settings = alone.load()
     _arm()
+    _poison()
 
     def assemble() -> list[Service]:
         bus = _bus(settings)
@@ -75,6 +81,20 @@ def _clock() -> Callable[[], datetime]:
     with Path(path).open("rb") as file:
         ahead = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
     return lambda: utc_now() + timedelta(seconds=struct.unpack("d", ahead[:8])[0])
+
+
+def _poison() -> None:
+    path = os.environ.get("PROOF_RAISE")
+    if path is None:
+        return
+    effect = Applying.effect
+
+    def raising(self: Applying, conn: Connection, item: Received) -> None:
+        if item.version == 2 and item.key in Path(path).read_text().split():
+            raise ValueError("a handler that raises")
+        effect(self, conn, item)
+
+    Applying.effect = raising  # type: ignore[method-assign]
 
 
 def _arm() -> None:
