@@ -278,6 +278,12 @@ async def test_a_ruling_that_it_is_one_account_merges_them(any_api: Registration
     one, two = await account_of(api, first["id"]), await account_of(api, second["id"])
     path = "/v1/conflicts?kind=possible_duplicate&state=open"
     [case] = (await api.get("vp", path)).json()["items"]
+    child = await api.filed("fourth", account={"name": "Child", "domain": "child.com"})
+    three = await account_of(api, child["id"])
+    tag = (await api.get("vp", f"/v1/accounts/{three}")).headers["etag"]
+    await api.client.patch(
+        f"/v1/accounts/{three}", headers=api.headers("vp", if_match=tag), json={"parent_id": two}
+    )
     ruled = await api.client.post(
         f"/v1/conflicts/{case['id']}/decide",
         headers=api.headers("vp", if_match=f'"v{case["version"]}"'),
@@ -286,6 +292,7 @@ async def test_a_ruling_that_it_is_one_account_merges_them(any_api: Registration
     assert ruled.status_code == 200, ruled.text
     assert ruled.json()["state"] == "decided"
     assert (await api.get("vp", f"/v1/accounts/{two}")).json()["merged_into"] == one
+    assert (await api.get("vp", f"/v1/accounts/{three}")).json()["parent_id"] == one
     assert await states(api, second["id"]) == [("contested", 1)]
     types = [event["type"] for event in await api.events()]
     assert types.count("dealreg.account.merged.v1") == 2

@@ -8,6 +8,7 @@ from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target,
 from dealreg_registration.domain.authority import deciding_level
 from dealreg_registration.domain.case import Case, CaseActed, Verdict
 from dealreg_registration.domain.case_steps import check_open
+from dealreg_registration.domain.errors import RulingOvertaken
 from dealreg_registration.domain.merging import merge_accounts
 from dealreg_registration.domain.precedents import (
     departs,
@@ -53,6 +54,8 @@ class DecideCase:
     def run(self, work: Work) -> Answer:
         case = case_at(work, self.conflict_id, self.seen)
         check_open(case)
+        if work.other is not None and work.other.id != case.other_account_id:
+            raise RulingOvertaken("The other account was merged meanwhile; read the case again.")
         level = deciding_level(case, acting(work), work.context.now)
         entry_id = new_entry()
         outcome = outcome_of(work.account, case, self.ruling)
@@ -83,7 +86,9 @@ class DecideCase:
         other = work.other
         if other is None or other.merged_into is not None or other.id == work.account.id:
             return
-        moved = merge_accounts(work.account, other, work.context, new_id, but=case.id)
+        moved = merge_accounts(
+            work.account, other, work.context, new_id, children=work.children, but=case.id
+        )
         work.merges.append((work.account.id, other.id, moved))
 
     def _record(self, work: Work, case: Case, entry_id: str, precedent: Mapping[str, Any]) -> None:
