@@ -212,6 +212,27 @@ async def test_gone_switches_off_at_once(world: World, hook: Receiver, mail: Mai
     ]
 
 
+async def test_what_the_former_url_answers_switches_nothing_off(
+    world: World, hook: Receiver
+) -> None:
+    acme = await key(world, "partner", partner_id="acme")
+    made = await add(world, acme, hook)
+    place = f"/v1/webhooks/{made['id']}"
+
+    async def moved_meanwhile(request: Request, writer: asyncio.StreamWriter) -> None:
+        change = {"url": f"http://127.0.0.1:{hook.port}/moved"}
+        await world.http.patch(place, headers=acme, json=change)
+        writer.write(answered(410))
+
+    hook.answers = [moved_meanwhile, answered(204)]
+    await world.others.say("registration.filed", make.filed("reg_a", "acme"))
+    await world.settle()
+    assert (await read(world, acme, made["id"]))["enabled"]
+    assert (await world.http.post(f"{place}/replay", headers=acme, json={})).status_code == 200
+    await world.settle()
+    assert hook.requests[-1].line.startswith("POST /moved")
+
+
 async def test_five_days_without_success_switch_off_too(world: World, hook: Receiver) -> None:
     hook.answers = [answered(500, retry_after="86400")]
     acme = await key(world, "partner", partner_id="acme")

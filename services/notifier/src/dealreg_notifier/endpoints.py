@@ -233,8 +233,9 @@ def succeeded(conn: Connection, endpoint_id: str) -> None:
     )
 
 
-def failed(conn: Connection, endpoint_id: str, now: datetime) -> datetime:
+def failed(conn: Connection, place: Place, now: datetime) -> datetime:
     """Since when the endpoint has taken nothing. Its row is locked: what follows happens one by one."""
+    endpoint_id = place.endpoint_id
     conn.execute(
         select(endpoint.c.endpoint_id)
         .where(endpoint.c.endpoint_id == endpoint_id)
@@ -242,7 +243,11 @@ def failed(conn: Connection, endpoint_id: str, now: datetime) -> datetime:
     )
     conn.execute(
         update(endpoint)
-        .where(endpoint.c.endpoint_id == endpoint_id, endpoint.c.failing_since.is_(None))
+        .where(
+            endpoint.c.endpoint_id == endpoint_id,
+            endpoint.c.url == place.url,
+            endpoint.c.failing_since.is_(None),
+        )
         .values(failing_since=now)
     )
     query = select(endpoint.c.failing_since).where(endpoint.c.endpoint_id == endpoint_id)
@@ -250,12 +255,18 @@ def failed(conn: Connection, endpoint_id: str, now: datetime) -> datetime:
     return since or now
 
 
-def switch_off(conn: Connection, endpoint_id: str, reason: str, now: datetime) -> RowMapping | None:
-    """The endpoint as it was, or None if it was off already or is gone."""
+def switch_off(conn: Connection, place: Place, reason: str, now: datetime) -> RowMapping | None:
+    """The endpoint as it was, or None if it was off already, is gone, or is somewhere else by now: what
+    its former URL answers says nothing about it."""
+    endpoint_id = place.endpoint_id
     row = (
         conn.execute(
             select(endpoint)
-            .where(endpoint.c.endpoint_id == endpoint_id, endpoint.c.enabled)
+            .where(
+                endpoint.c.endpoint_id == endpoint_id,
+                endpoint.c.url == place.url,
+                endpoint.c.enabled,
+            )
             .with_for_update()
         )
         .mappings()

@@ -54,7 +54,7 @@ def _place(
     if isinstance(outcome, Delivered):
         endpoints.succeeded(conn, place.endpoint_id)
         return
-    since = endpoints.failed(conn, place.endpoint_id, now)
+    since = endpoints.failed(conn, place, now)
     reason = _why_off(item, outcome, desk.channels[item.channel].schedule, since, now)
     if reason is not None:
         _switch_off(conn, desk, item, place, reason, now)
@@ -79,7 +79,7 @@ def _why_off(
 def _switch_off(
     conn: Connection, desk: Desk, item: Claimed, place: Place, reason: str, now: datetime
 ) -> None:
-    row = endpoints.switch_off(conn, place.endpoint_id, reason, now)
+    row = endpoints.switch_off(conn, place, reason, now)
     crashpoint("endpoint.switched_off")
     if row is None:
         return
