@@ -109,6 +109,8 @@ MET = frozenset(
         "relay.marking",
         "relay.published",
         "relay.read",
+        "sealer.sealed",
+        "sealer.written",
         "signing.replaced",
         "standing.changed",
         "standing.committed",

@@ -40,7 +40,7 @@ KILLS, SECONDS = 170, 1200.0
 MISSED_AFTER = 12.0
 """Seconds that a target may still be met in after its piece was told."""
 
-SETTLED_WITHIN = 120.0
+SETTLED_WITHIN = 300.0
 
 SMOKE = (
     Target("registration", "writer.written", 1, "overlap"),
@@ -107,7 +107,8 @@ class Stage:
         began = time.monotonic()
         while not await asyncio.to_thread(self._settled):
             if time.monotonic() - began > within:
-                raise Refused(f"not settled within {within:g} s: {self._unsettled()}")
+                left = await asyncio.to_thread(self._unsettled)
+                raise Refused(f"not settled within {within:g} s: {left}")
             await asyncio.sleep(0.1)
 
     def _settled(self) -> bool:
