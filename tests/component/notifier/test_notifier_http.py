@@ -168,7 +168,11 @@ async def test_a_revoked_key_opens_nothing(world: World) -> None:
 
 async def test_it_says_whether_it_is_ready(world: World) -> None:
     ready = await world.http.get("/readyz")
-    assert ready.json() == {"status": "ready", "checks": {"database": "ok", "bus": "ok"}}
+    assert ready.json() == {
+        "status": "ready",
+        "checks": {"database": "ok", "bus": "ok"},
+        "notes": {"auditor": "none"},
+    }
     assert (await world.http.get("/v1/nothing")).status_code == 404
     metrics = (await world.http.get("/metrics")).text
     assert "dealreg_notifier_notices_total" in metrics
