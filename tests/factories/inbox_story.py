@@ -1,6 +1,7 @@
 """A consumer over real parts, whose handlers fail where the test says so, and what it has done."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +34,14 @@ class Story:
 
     database: Database
     bus: EmbeddedBus
+    together: bool = False
+    """Whether the handler takes many events at once."""
     consumer: Consumer = field(init=False)
     poison: set[tuple[str, int]] = field(default_factory=set)
     missing: dict[tuple[str, int], str] = field(default_factory=dict)
     attempts: Counter[tuple[str, int]] = field(default_factory=Counter)
+    sets: list[list[tuple[str, int]]] = field(default_factory=list)
+    """The places that were handled together, in order."""
 
     def __post_init__(self) -> None:
         self.consumer = self.another()
@@ -48,10 +53,16 @@ class Story:
             self.bus,
             "readers",
             [PLAN, PEOPLE],
-            {SUSPENDED: self._apply, PERSON: self._overwrite},
+            {PERSON: self._overwrite} | ({} if self.together else {SUSPENDED: self._apply}),
             tombstones={PEOPLE: self._forget},
+            together={SUSPENDED: self._apply_all} if self.together else {},
             tries=3,
         )
+
+    def _apply_all(self, conn: Connection, events: Sequence[Event[Any]]) -> None:
+        self.sets.append([(event.partitionkey, event.keyversion) for event in events])
+        for event in events:
+            self._apply(conn, event)
 
     def _apply(self, conn: Connection, event: Event[Any]) -> None:
         place = (event.partitionkey, event.keyversion)

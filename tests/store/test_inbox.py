@@ -18,10 +18,12 @@ from tests.factories.inbox_story import METADATA, SEEN, TABLES, Story, plain
 from tests.factories.travelling import SUSPENDED, message, person
 
 
-@pytest.fixture
-async def story(database: Database, embedded_bus: EmbeddedBus) -> AsyncIterator[Story]:
+@pytest.fixture(params=["one by one", "together"])
+async def story(
+    database: Database, embedded_bus: EmbeddedBus, request: pytest.FixtureRequest
+) -> AsyncIterator[Story]:
     await database.write(METADATA.create_all)
-    yield Story(database, embedded_bus)
+    yield Story(database, embedded_bus, together=request.param == "together")
 
 
 async def until(fact: Callable[[], Awaitable[bool]]) -> None:

@@ -16,14 +16,17 @@ from tests.factories.inbox_story import METADATA, Story, plain
 _EXAMPLE = count()
 
 
-@pytest.fixture
+@pytest.fixture(params=["one by one", "together"])
 async def story(
-    database: Database, embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    embedded_bus: EmbeddedBus,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Story:
     await database.write(METADATA.create_all)
     monkeypatch.setattr(consume, "BATCH", 4)
     monkeypatch.setattr(consume, "RETRY_SECONDS", 0.0)
-    return Story(database, embedded_bus)
+    return Story(database, embedded_bus, together=request.param == "together")
 
 
 @st.composite

@@ -22,7 +22,7 @@ from dealreg_devstack import Postgres
 from dealreg_notifier import deliveries, signing, store, tables
 from dealreg_notifier.app import build
 from dealreg_notifier.channels.email import EmailChannel
-from dealreg_notifier.consumers import TELLING
+from dealreg_notifier.consumers import TELLING, TELLING_TOGETHER
 from dealreg_notifier.handlers import conflicts, people, plans
 from dealreg_notifier.handlers.timers import fire_due
 from dealreg_notifier.notices import Desk, Draft
@@ -161,9 +161,11 @@ async def plan_and_people(made: Store, publisher: Publisher) -> None:
 
 async def open_cases(made: Store, publisher: Publisher, count: int, **changes: Any) -> None:
     def work(conn: Connection) -> None:
-        for number in range(count):
-            data = make.opened(f"cnf_{number:03}", made.clock.at, **changes)
-            conflicts.conflict_opened(conn, publisher.event("conflict.opened", data), desk())
+        opened = [
+            make.opened(f"cnf_{number:03}", made.clock.at, **changes) for number in range(count)
+        ]
+        events = [publisher.event("conflict.opened", data) for data in opened]
+        conflicts.conflicts_opened(conn, events, desk())
 
     await made.first.write(work)
 
@@ -506,6 +508,9 @@ def act(story: Story, word: str, now: datetime, more: int) -> EventData | None:
 
 
 def heard_by(event: Any) -> Callable[[Connection], None]:
+    if event.type in TELLING_TOGETHER[REGISTRATION]:
+        together = TELLING_TOGETHER[REGISTRATION][event.type]
+        return lambda conn: together(conn, [event], desk())
     handler = TELLING[REGISTRATION][event.type]
     return lambda conn: handler(conn, event, desk())
 

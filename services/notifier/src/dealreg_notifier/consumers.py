@@ -1,7 +1,7 @@
 """Event type -> handler: what notifier listens to, in one table per topic. Read this first."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -26,7 +26,10 @@ from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import Database
 from dealreg_shared.inbox import Consumer, Handler
 
+T = TypeVar("T")
+
 TellingHandler = Callable[[Connection, Event[Any], Desk], None]
+TellingTogether = Callable[[Connection, Sequence[Event[Any]], Desk], None]
 
 TELLING: Mapping[str, Mapping[str, TellingHandler]] = {
     PLAN: {
@@ -65,7 +68,6 @@ TELLING: Mapping[str, Mapping[str, TellingHandler]] = {
         "dealreg.referral.lapsed.v1": referrals.referral_returned,
         "dealreg.referral.consented.v1": referrals.referral_consented,
         "dealreg.referral.ended.v1": referrals.referral_ended,
-        "dealreg.conflict.opened.v1": conflicts.conflict_opened,
         "dealreg.conflict.joined.v1": conflicts.conflict_joined,
         "dealreg.conflict.taken.v1": steps.conflict_taken,
         "dealreg.conflict.reviewed.v1": steps.conflict_reviewed,
@@ -76,6 +78,10 @@ TELLING: Mapping[str, Mapping[str, TellingHandler]] = {
         "dealreg.conflict.decided.v1": steps.conflict_decided,
         "dealreg.conflict.closed.v1": conflicts.conflict_closed,
     },
+}
+
+TELLING_TOGETHER: Mapping[str, Mapping[str, TellingTogether]] = {
+    REGISTRATION: {"dealreg.conflict.opened.v1": conflicts.conflicts_opened},
 }
 
 
@@ -106,6 +112,10 @@ def consumers(database: Database, bus: Bus, desk: Desk) -> list[Consumer]:
                 group(topic),
                 [topic],
                 {name: _with(handler, desk) for name, handler in handlers.items()},
+                together={
+                    name: _with(handler, desk)
+                    for name, handler in TELLING_TOGETHER.get(topic, {}).items()
+                },
             )
             for topic, handlers in TELLING.items()
         ],
@@ -117,8 +127,10 @@ def group(topic: str) -> str:
     return f"notifier-{topic.removeprefix('dealreg.')}"
 
 
-def _with(handler: TellingHandler, desk: Desk) -> Handler:
-    def handle(conn: Connection, event: Event[Any]) -> None:
-        handler(conn, event, desk)
+def _with(
+    handler: Callable[[Connection, T, Desk], None], desk: Desk
+) -> Callable[[Connection, T], None]:
+    def handle(conn: Connection, what: T) -> None:
+        handler(conn, what, desk)
 
     return handle

@@ -27,6 +27,7 @@ from dealreg_notifier.domain.preferences import (
 from dealreg_notifier.wording import Wording
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.crashpoint import crashpoint
+from dealreg_shared.db.bulk import insert_rows
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox
 from dealreg_shared.telemetry import get_logger, metrics
@@ -118,10 +119,9 @@ class Desk:
                         )
                     )
             _WRITTEN.labels(draft.kind).inc()
-        conn.execute(tables.notification.insert(), notifications)
+        insert_rows(conn, [(tables.notification, notifications)])
         crashpoint("notices.written")
-        if deliveries:
-            conn.execute(tables.delivery.insert(), deliveries)
+        insert_rows(conn, [(tables.delivery, deliveries)])
         crashpoint("notices.intended")
 
     def _intents(

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dealreg_notifier import tables
 from dealreg_notifier.courses import course_of, course_row
 from dealreg_notifier.domain.ladder import TimerDue
+from dealreg_shared.db.bulk import insert_rows
 from dealreg_shared.ids import new_id
 from dealreg_shared.ladder import Course
 
@@ -54,26 +55,28 @@ class Case:
         return [rung.person_id for stamp in stamps for rung in stamp.deadlines]
 
 
-def put_case(conn: Connection, case: Case, account_id: str) -> None:
-    """A new case."""
-    conn.execute(
-        tables.conflict_case.insert().values(
-            conflict_id=case.conflict_id,
-            kind=case.kind,
-            account_id=account_id,
-            account_name=case.account_name,
-            region=case.region,
-            segment=case.segment,
-            plan_number=case.plan_number,
-            opened_at=case.opened_at,
-            course=None if case.course is None else course_row(case.course),
-            repeat_hours=case.repeat_hours,
-            level=case.level,
-            suspect=None if case.suspect is None else dict(case.suspect),
-            breached=list(case.recorded),
-            correlation_id=case.correlation_id,
-        )
-    )
+def put_cases(conn: Connection, cases: Sequence[tuple[Case, str]]) -> None:
+    """New cases, each with the id of its account."""
+    rows = [
+        {
+            "conflict_id": case.conflict_id,
+            "kind": case.kind,
+            "account_id": account_id,
+            "account_name": case.account_name,
+            "region": case.region,
+            "segment": case.segment,
+            "plan_number": case.plan_number,
+            "opened_at": case.opened_at,
+            "course": None if case.course is None else course_row(case.course),
+            "repeat_hours": case.repeat_hours,
+            "level": case.level,
+            "suspect": None if case.suspect is None else dict(case.suspect),
+            "breached": list(case.recorded),
+            "correlation_id": case.correlation_id,
+        }
+        for case, account_id in cases
+    ]
+    insert_rows(conn, [(tables.conflict_case, rows)])
 
 
 def case_plan(conn: Connection, conflict_id: str) -> int:
@@ -155,8 +158,7 @@ def told_of_case(conn: Connection, conflict_id: str, kinds: Collection[str]) -> 
 
 
 def put_case_claims(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        conn.execute(tables.case_claim.insert(), [dict(row) for row in rows])
+    insert_rows(conn, [(tables.case_claim, rows)])
 
 
 def move_claims(conn: Connection, states: Mapping[str, str]) -> None:

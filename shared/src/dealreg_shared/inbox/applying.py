@@ -23,6 +23,10 @@ from dealreg_shared.telemetry import get_logger
 Handler = Callable[[Connection, Event[Any]], None]
 """Applies one event, in the transaction that also notes it as applied."""
 
+Together = Callable[[Connection, Sequence[Event[Any]]], None]
+"""Applies events of one type and of different keys, for types that come by the thousand: what is read
+and written for one is read and written for all. If it raises, each is tried by itself."""
+
 Tombstone = Callable[[Connection, str], None]
 """Forgets one key of a compacted topic."""
 
@@ -70,18 +74,31 @@ class Applying:
         consumer: str,
         handlers: Mapping[str, Handler],
         tombstones: Mapping[str, Tombstone],
+        together: Mapping[str, Together],
     ) -> None:
         self.tables = tables
         self.consumer = consumer
         self._handlers = handlers
         self._tombstones = tombstones
+        self._together = together
 
     def apply(self, conn: Connection, received: Sequence[Received]) -> Counter[str]:
-        """Apply events in the order given. Raises what a handler raises: then roll back all of it."""
+        """Apply events, those of a key in the order given; no order holds between keys.
+
+        Raises what a handler raises: then roll back all of it.
+        """
         states = self.lock(conn, ((item.topic, item.key) for item in received))
         outcomes: Counter[str] = Counter()
-        for item in received:
-            outcomes[self._judge(conn, states[item.topic, item.key], item)] += 1
+        for turn in _turns(received):
+            fit: list[Received] = []
+            for item in turn:
+                outcome = self._judge(conn, states[item.topic, item.key], item)
+                outcomes[outcome] += 1
+                if outcome == APPLIED:
+                    fit.append(item)
+            self._effects(conn, fit)
+            for item in fit:
+                self._applied(conn, states[item.topic, item.key], item)
         crashpoint("inbox.effect")
         self.save(conn, states.values())
         crashpoint("inbox.applied")
@@ -171,6 +188,8 @@ class Applying:
             handler = self._handlers.get(item.event.type)
             if handler is not None:
                 handler(conn, item.event)
+            elif item.event.type in self._together:
+                self._together[item.event.type](conn, [item.event])
         else:
             tombstone = self._tombstones.get(item.topic)
             if tombstone is not None:
@@ -183,7 +202,25 @@ class Applying:
                 )
             )
 
+    def _effects(self, conn: Connection, items: Sequence[Received]) -> None:
+        """The effects of events of different keys."""
+        together: dict[str, list[Event[Any]]] = {}
+        for item in items:
+            if item.event is not None and item.event.type in self._together:
+                together.setdefault(item.event.type, []).append(item.event)
+            else:
+                self.effect(conn, item)
+        for type_, events in together.items():
+            self._together[type_](conn, events)
+
+    def _applied(self, conn: Connection, state: KeyState, item: Received) -> None:
+        assert item.version is not None  # noqa: S101  (else it would not have been applied)
+        state.applied(item.version, item.event_id)
+        if state.status is not None:
+            self._supersede(conn, state)
+
     def _judge(self, conn: Connection, state: KeyState, item: Received) -> str:
+        """What becomes of a message. Sets it aside if need be; does not apply it."""
         if item.version is None:
             # It names no place in its key's order, so it holds up nobody: if it was an event, the
             # next one shows the gap.
@@ -200,10 +237,6 @@ class Applying:
             state.set_aside(PARKED, reason, app_now(conn))
             self._store(conn, state, item, reason)
             return SET_ASIDE
-        self.effect(conn, item)
-        state.applied(item.version, item.event_id)
-        if state.status is not None:
-            self._supersede(conn, state)
         return APPLIED
 
     def _supersede(self, conn: Connection, state: KeyState) -> None:
@@ -285,6 +318,19 @@ class Applying:
             )
             for row in rows
         }
+
+
+def _turns(received: Sequence[Received]) -> list[list[Received]]:
+    """The first message of each key, then the second of each, and so on."""
+    turns: list[list[Received]] = []
+    before: Counter[tuple[str, str]] = Counter()
+    for item in received:
+        place = before[item.topic, item.key]
+        before[item.topic, item.key] += 1
+        if place == len(turns):
+            turns.append([])
+        turns[place].append(item)
+    return turns
 
 
 def gap(state: KeyState, version: int) -> str | None:

@@ -19,7 +19,7 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.db.faults import is_transient
 from dealreg_shared.inbox import replaying
-from dealreg_shared.inbox.applying import Applying, Handler, NotYet, Tombstone
+from dealreg_shared.inbox.applying import Applying, Handler, NotYet, Together, Tombstone
 from dealreg_shared.inbox.received import Received, is_compacted, receive
 from dealreg_shared.inbox.tables import PARKED, WAITING, InboxTables
 from dealreg_shared.telemetry import get_logger, metrics
@@ -56,21 +56,25 @@ class Consumer:
         handlers: Mapping[str, Handler],
         tombstones: Mapping[str, Tombstone] | None = None,
         *,
+        together: Mapping[str, Together] | None = None,
         tries: int = TRIES,
     ) -> None:
-        """Raises ValueError for a handler or tombstone that can never be called."""
+        """``together``: handlers of types that are applied many at once, instead of one by one.
+
+        Raises ValueError for a handler or tombstone that can never be called.
+        """
         self.group = group
         self.topics = tuple(topics)
         self.turns = Turns()
         self._database = database
         self._bus = bus
-        self._applying = Applying(tables, group, handlers, tombstones or {})
+        self._applying = Applying(tables, group, handlers, tombstones or {}, together or {})
         self._tries = tries
         self._one_at_a_time = asyncio.Lock()
         self._may_wait = True
         self._rewind: bool | None = None
         self._measured = 0.0
-        for name in handlers:
+        for name in (*handlers, *(together or {})):
             if name not in CATALOGUE or topic_of(name) not in self.topics:
                 raise ValueError(f"{group}: no topic of {list(topics)} brings {name}")
         for topic in tombstones or {}:

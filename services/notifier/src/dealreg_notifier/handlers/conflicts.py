@@ -15,7 +15,7 @@ from dealreg_notifier import store
 from dealreg_notifier.courses import deadlines_of
 from dealreg_notifier.domain.ladder import settle
 from dealreg_notifier.handlers import ladder
-from dealreg_notifier.handlers.parties import LIVE, case_names, party_drafts
+from dealreg_notifier.handlers.parties import LIVE, case_names, claim_spellings, party_drafts
 from dealreg_notifier.notices import Desk, Draft
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.contracts.conflict import ConflictClaim
@@ -29,13 +29,49 @@ from dealreg_shared.telemetry import get_logger
 OPEN, CLOSED = "case_open", "case_closed"
 
 
-def conflict_opened(conn: Connection, event: Event[Any], desk: Desk) -> None:
-    """Set the timers from the stamped deadlines, and tell whoever is responsible by now."""
+def conflicts_opened(conn: Connection, events: Sequence[Event[Any]], desk: Desk) -> None:
+    """Set the timers from the stamped deadlines, and tell whoever is responsible by now.
+
+    Many at a time: a storm opens cases by the thousand, and each look-up serves them all.
+    """
+    claims = {
+        event.data.conflict_id: _rows(
+            event.data.conflict_id, event.data.claims, event.data.opened_at
+        )
+        for event in events
+    }
+    everything = [claim for own in claims.values() for claim in own]
+    names = {
+        number: case_names(conn, number, everything)
+        for number in {event.data.plan_number for event in events}
+    }
+    spellings = claim_spellings(conn, everything)
+    now = app_now(conn)
+    cases = {event.data.conflict_id: _case(event) for event in events}
+    store.put_cases(conn, [(cases[e.data.conflict_id], e.data.account_id) for e in events])
+    store.put_case_claims(conn, everything)
+    climbing = [case for case in cases.values() if case.course is not None]
+    changes = {
+        case.conflict_id: (case, change)
+        for case, change in ladder.advance(conn, desk, climbing, now)
+    }
+    drafts: list[Draft] = []
+    for event in events:
+        data, own = event.data, claims[event.data.conflict_id]
+        called = names[data.plan_number]
+        opened = {"opened_at": format_instant(data.opened_at)}
+        appeal = data.kind == "appeal"
+        drafts += party_drafts(event, own, called, spellings, OPEN, opened, on_appeal=appeal)
+        if data.conflict_id in changes:
+            drafts += ladder.drafts(*changes[data.conflict_id], own, called, opening=True)
+    desk.tell(conn, drafts, now)
+
+
+def _case(event: Event[Any]) -> store.Case:
+    """The case as it is before the first level was told."""
     data = event.data
-    claims = _rows(data.conflict_id, data.claims, data.opened_at)
-    names = case_names(conn, data.plan_number, claims)
     stamp = Stamp(data.generation, data.opened_at, deadlines_of(data.deadlines))
-    case = store.Case(
+    return store.Case(
         conflict_id=data.conflict_id,
         kind=data.kind,
         account_name=data.account_name,
@@ -50,16 +86,6 @@ def conflict_opened(conn: Connection, event: Event[Any], desk: Desk) -> None:
         correlation_id=event.correlationid,
         suspect=_suspect(data),
     )
-    now = app_now(conn)
-    store.put_case(conn, case, data.account_id)
-    store.put_case_claims(conn, claims)
-    opening = {"opened_at": format_instant(data.opened_at)}
-    on_appeal = data.kind == "appeal"
-    drafts = party_drafts(conn, event, claims, names, OPEN, opening, on_appeal=on_appeal)
-    if case.course is not None:
-        ((case, change),) = ladder.advance(conn, desk, [case], now)
-        drafts += ladder.drafts(case, change, claims, names, opening=True)
-    desk.tell(conn, drafts, now)
 
 
 def _suspect(data: Any) -> dict[str, Any] | None:
@@ -79,8 +105,8 @@ def conflict_joined(conn: Connection, event: Event[Any], desk: Desk) -> None:
     plan_number = store.case_plan(conn, data.conflict_id)
     names = case_names(conn, plan_number, claims)
     store.put_case_claims(conn, claims)
-    opening = {"opened_at": format_instant(data.joined_at)}
-    drafts = party_drafts(conn, event, claims, names, OPEN, opening)
+    joined = {"opened_at": format_instant(data.joined_at)}
+    drafts = party_drafts(event, claims, names, claim_spellings(conn, claims), OPEN, joined)
     desk.tell(conn, drafts, now)
 
 
@@ -99,7 +125,8 @@ def conflict_closed(conn: Connection, event: Event[Any], desk: Desk) -> None:
         closing = {"closed_at": format_instant(data.closed_at), "state": data.state}
         # Whose claim had ended before is told no more: it would learn when a rival's did.
         concerned = [claim for claim in claims if claim["state"] in LIVE]
-        drafts += party_drafts(conn, event, concerned, names, CLOSED, closing)
+        spellings = claim_spellings(conn, concerned)
+        drafts += party_drafts(event, concerned, names, spellings, CLOSED, closing)
     level = case.level
     if case.course is not None:
         course = replace(case.course, closed_at=data.closed_at)

@@ -24,11 +24,16 @@ def case_names(conn: Connection, plan_number: int, claims: Sequence[Fields]) -> 
     )
 
 
+def claim_spellings(conn: Connection, claims: Iterable[Fields]) -> dict[str, str]:
+    """Registration id -> the account's name as its own partner filed it."""
+    return directory.spellings(conn, [claim["registration_id"] for claim in claims])
+
+
 def party_drafts(
-    conn: Connection,
     event: Event[Any],
     claims: Iterable[Fields],
     names: directory.Names,
+    spellings: Mapping[str, str],
     kind: str,
     facts: Mapping[str, Any],
     of_claim: Callable[[Fields], Mapping[str, Any]] | None = None,
@@ -40,9 +45,6 @@ def party_drafts(
     by_partner: dict[str, list[Fields]] = {}
     for claim in claims:
         by_partner.setdefault(claim["partner_id"], []).append(claim)
-    spellings = directory.spellings(
-        conn, [claim["registration_id"] for own in by_partner.values() for claim in own]
-    )
     drafts = []
     for partner_id, own in by_partner.items():
         registrations = list(dict.fromkeys(claim["registration_id"] for claim in own))

@@ -13,7 +13,7 @@ from dealreg_notifier import directory, store
 from dealreg_notifier.courses import deadlines_of
 from dealreg_notifier.domain.ladder import Climb, actor, known, paused, raised_by, resumed
 from dealreg_notifier.handlers import ladder
-from dealreg_notifier.handlers.parties import case_names, party_drafts
+from dealreg_notifier.handlers.parties import case_names, claim_spellings, party_drafts
 from dealreg_notifier.notices import Desk, Draft, partner
 from dealreg_notifier.store import Case
 from dealreg_notifier.tables import Fields
@@ -164,10 +164,10 @@ def conflict_decided(conn: Connection, event: Event[Any], desk: Desk) -> None:
     claims = [party.model_dump() for party in data.parties]
     names = case_names(conn, case.plan_number, claims)
     drafts = party_drafts(
-        conn,
         event,
         claims,
         names,
+        claim_spellings(conn, claims),
         "case_decided",
         {"decided_at": format_instant(data.decided_at)},
         of_claim=lambda claim: {
