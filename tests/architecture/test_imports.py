@@ -55,7 +55,7 @@ BREACHES = [
     ("aiokafka", "dealreg_notifier/planted.py", "from aiokafka import AIOKafkaProducer"),
     ("apscheduler", "dealreg_shared/runtime.py", "import apscheduler"),
     ("apscheduler", "dealreg_notifier/planted.py", "from apscheduler.triggers import cron"),
-    ("httpcore", "dealreg_notifier/planted.py", "import httpcore"),
+    ("httptools", "dealreg_notifier/planted.py", "import httptools"),
     ("fastapi", "dealreg_shared/runtime.py", "import fastapi"),
     ("fastapi", "dealreg_registration/store.py", "from fastapi import Depends"),
 ]

@@ -1,13 +1,15 @@
 """A small internet on this machine: names, public addresses and the receivers behind them."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from ipaddress import ip_address
 
-import httpcore
+from dealreg_shared.outbound.addresses import Address
+from dealreg_shared.outbound.client import dial
 
 PUBLIC = "93.184.215.14"
 OTHER_PUBLIC = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
@@ -106,26 +108,15 @@ class Names:
         return turns.pop(0) if len(turns) > 1 else turns[0]
 
 
-class Dialler(httpcore.AsyncNetworkBackend):
+class Dialler:
     """The way out. Public addresses lead to receivers of this machine; all else is really dialled."""
 
     def __init__(self, **ports: int) -> None:
-        self._real = httpcore.AnyIOBackend()
         self.dialled: list[str] = []
         self.ports: dict[str, int] = {PUBLIC: 0, OTHER_PUBLIC: 0, **ports}
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        self.dialled.append(host)
-        if host in self.ports:
-            host, port = "127.0.0.1", self.ports[host] or port
-        return await self._real.connect_tcp(host, port, timeout)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def __call__(self, address: Address, port: int) -> socket.socket:
+        self.dialled.append(str(address))
+        if str(address) in self.ports:
+            address, port = ip_address("127.0.0.1"), self.ports[str(address)] or port
+        return await dial(address, port)

@@ -312,12 +312,15 @@ async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
         item for batch in claims for item in batch if item.delivery_id == again.delivery_id
     )
 
-    def record(item: deliveries.Claimed) -> Callable[[Connection], bool]:
-        return lambda conn: deliveries.record(conn, item, "delivered", START + lease)
+    def record(*items: deliveries.Claimed) -> Callable[[Connection], set[str]]:
+        return lambda conn: deliveries.record_delivered(conn, items, START + lease)
 
-    assert await made.first.write(record(stale)) is False
-    assert await made.second.write(record(again)) is True
-    assert await made.second.write(record(again)) is False
+    own = next(batch for batch in claims if stale in batch)
+    others = {item.delivery_id for item in own if item is not stale}
+    assert await made.first.write(record(*own)) == others  # all but the one that was overtaken
+    assert await made.first.write(record(stale)) == set()
+    assert await made.second.write(record(again)) == {again.delivery_id}
+    assert await made.second.write(record(again)) == set()
 
 
 async def test_processes_that_start_at_once_make_one_key_and_publish_it_once(

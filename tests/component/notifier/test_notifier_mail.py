@@ -192,7 +192,7 @@ async def test_a_result_that_comes_after_the_lease_is_not_written(
     await world.at(timedelta(seconds=300))
     assert len(mail.to(MANAGER)) == 1
     await world.service.database.write(
-        lambda conn: postman.record(conn, stale, Refused("too late"))
+        lambda conn: postman.record(conn, [(stale, Refused("too late"))])
     )
     (done,) = [d for d in await deliveries(world) if d["id"] == stale.delivery_id]
     assert (done["state"], done["attempts"], done["error"]) == ("delivered", 2, None)

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from dealreg_shared.outbound import NotSent, OutboundClient, Unanswered
-from dealreg_shared.outbound.client import MAX_ANSWER
+from dealreg_shared.outbound.line import MAX_ANSWER
 from tests.factories.outbound import (
     OTHER_PUBLIC,
     PUBLIC,

@@ -1,7 +1,7 @@
 """Mail addresses that a server refused for good, until they change. Keeps a hash, never the address."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, delete, select, update
@@ -18,9 +18,10 @@ def put(conn: Connection, person_id: str, address: str, error: str, now: datetim
         conn.execute(bounce.insert().values(person_id=person_id, **values))
 
 
-def forget(conn: Connection, person_id: str) -> None:
-    """The address works, or the person is erased."""
-    conn.execute(delete(bounce).where(bounce.c.person_id == person_id))
+def forget(conn: Connection, person_ids: Collection[str]) -> None:
+    """The addresses work, or the people are erased."""
+    if person_ids:
+        conn.execute(delete(bounce).where(bounce.c.person_id.in_(person_ids)))
 
 
 def renewed(conn: Connection, person_id: str, address: str | None) -> bool:
@@ -30,7 +31,7 @@ def renewed(conn: Connection, person_id: str, address: str | None) -> bool:
     ).scalar_one_or_none()
     if found is None or (address is not None and found == _hash(address)):
         return False
-    forget(conn, person_id)
+    forget(conn, [person_id])
     return address is not None
 
 

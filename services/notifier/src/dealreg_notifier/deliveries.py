@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, literal, or_, select, update
+from sqlalchemy import Connection, RowMapping, func, literal, or_, select, tuple_, update
 
 from dealreg_notifier import bounces, endpoints, storms, tables
 from dealreg_notifier.channels.email import NAME as EMAIL
@@ -223,6 +223,34 @@ def record(
             .values(values)
         )
     return bool(changed)
+
+
+def record_delivered(conn: Connection, claimed: Sequence[Claimed], now: datetime) -> set[str]:
+    """Write that these arrived. Returns those that no later attempt, and no erasure, has overtaken."""
+    if not claimed:
+        return set()
+    table = tables.delivery
+    attempts = [(item.delivery_id, item.attempt) for item in claimed]
+    values: dict[str, Any] = {"state": "delivered", "error": None, "ended_at": now}
+    written = set(
+        conn.execute(
+            update(table)
+            .where(
+                tuple_(table.c.delivery_id, table.c.attempt).in_(attempts),
+                table.c.state == "sending",
+            )
+            .values(values)
+            .returning(table.c.delivery_id)
+        ).scalars()
+    )
+    leading = [item.delivery_id for item in claimed if item.others and item.delivery_id in written]
+    if leading:
+        conn.execute(
+            update(table)
+            .where(table.c.carried_by.in_(leading), table.c.state == "sending")
+            .values(values)
+        )
+    return written
 
 
 def hold_back(conn: Connection, endpoint_id: str, until: datetime, but: str) -> None:

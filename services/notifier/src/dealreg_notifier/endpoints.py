@@ -4,10 +4,10 @@ Functions of a connection, inside the caller's transaction. Must not send anythi
 reads or writes an endpoint's URL and secrets.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, delete, func, or_, select, update
 
@@ -24,6 +24,7 @@ from dealreg_notifier.tables import (
     endpoint_secret,
     person,
 )
+from dealreg_shared.db.bulk import insert_rows
 from dealreg_shared.ids import new_id
 
 PARTNER = "partner:"
@@ -225,22 +226,33 @@ def _roles(conn: Connection, person_ids: Collection[str]) -> dict[str, list[str]
     return {row.person_id: [f"{ROLE}{role}" for role in row.roles] for row in rows}
 
 
-def succeeded(conn: Connection, endpoint_id: str) -> None:
-    conn.execute(
-        update(endpoint)
-        .where(endpoint.c.endpoint_id == endpoint_id, endpoint.c.failing_since.is_not(None))
-        .values(failing_since=None)
-    )
+def lock(conn: Connection, endpoint_ids: Collection[str], failed: Collection[str]) -> None:
+    """Of these endpoints, lock those that failed now or before, in the order of their ids."""
+    if endpoint_ids:
+        conn.execute(
+            select(endpoint.c.endpoint_id)
+            .where(
+                endpoint.c.endpoint_id.in_(endpoint_ids),
+                or_(endpoint.c.endpoint_id.in_(failed), endpoint.c.failing_since.is_not(None)),
+            )
+            .order_by(endpoint.c.endpoint_id)
+            .with_for_update()
+        )
+
+
+def succeeded(conn: Connection, endpoint_ids: Collection[str]) -> None:
+    """These took something: what failed before is forgiven."""
+    if endpoint_ids:
+        conn.execute(
+            update(endpoint)
+            .where(endpoint.c.endpoint_id.in_(endpoint_ids), endpoint.c.failing_since.is_not(None))
+            .values(failing_since=None)
+        )
 
 
 def failed(conn: Connection, place: Place, now: datetime) -> datetime:
     """Since when the endpoint has taken nothing. Its row is locked: what follows happens one by one."""
     endpoint_id = place.endpoint_id
-    conn.execute(
-        select(endpoint.c.endpoint_id)
-        .where(endpoint.c.endpoint_id == endpoint_id)
-        .with_for_update()
-    )
     conn.execute(
         update(endpoint)
         .where(
@@ -281,31 +293,37 @@ def switch_off(conn: Connection, place: Place, reason: str, now: datetime) -> Ro
     return row
 
 
-def log(
-    conn: Connection,
-    place: Place,
-    delivery_id: str,
-    attempt: int,
-    outcome: str,
-    exchange: Exchange,
-    error: str | None,
-    now: datetime,
-) -> None:
-    """One line of the delivery log."""
-    conn.execute(
-        delivery_attempt.insert().values(
-            delivery_id=delivery_id,
-            attempt=attempt,
-            endpoint_id=place.endpoint_id,
-            at=now,
-            outcome=outcome,
-            status=exchange.status,
-            milliseconds=round(exchange.seconds * 1000),
-            sent_sha256=exchange.sent_sha256,
-            answer_sha256=exchange.answer_sha256,
-            error=error,
-        )
-    )
+class Logged(NamedTuple):
+    """An attempt to post to an endpoint, for the delivery log."""
+
+    endpoint_id: str
+    delivery_id: str
+    attempt: int
+    outcome: str
+    exchange: Exchange | None
+    error: str | None
+    at: datetime
+
+
+def log(conn: Connection, attempts: Iterable[Logged]) -> None:
+    """A line of the delivery log for each attempt that was really made."""
+    rows = [
+        {
+            "delivery_id": made.delivery_id,
+            "attempt": made.attempt,
+            "endpoint_id": made.endpoint_id,
+            "at": made.at,
+            "outcome": made.outcome,
+            "status": made.exchange.status,
+            "milliseconds": round(made.exchange.seconds * 1000),
+            "sent_sha256": made.exchange.sent_sha256,
+            "answer_sha256": made.exchange.answer_sha256,
+            "error": made.error,
+        }
+        for made in attempts
+        if made.exchange is not None
+    ]
+    insert_rows(conn, [(delivery_attempt, rows)])
 
 
 def owners_admins(conn: Connection) -> list[str]:

@@ -9,27 +9,30 @@ and certificates of the environment are ignored; time and size of the answer are
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from urllib.parse import urlsplit
 
 import certifi
-import httpcore
-import httpx
 
 from dealreg_shared.outbound.addresses import Address, is_loopback, is_public, parse
-from dealreg_shared.outbound.urls import UnusableUrl, checked_url
+from dealreg_shared.outbound.line import Answer, Broken, Line
+from dealreg_shared.outbound.urls import Target, UnusableUrl, checked_url
 
 SECONDS = 15.0
 """For all of it: looking the name up, connecting, TLS, sending, reading the answer."""
 CONNECT_SECONDS = 5.0
 """For one address, so that the next one of the host gets its turn."""
-MAX_ANSWER = 65_536
-"""Bytes of the answer's body that are read; what follows is not."""
+IDLE_SECONDS = 5.0
+"""How long a connection is kept for the next request."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port -> the addresses of the host, as texts. Raises ``OSError``."""
+
+Dial = Callable[[Address, int], Awaitable[socket.socket]]
+"""Address and port -> a connected socket. Raises ``OSError``."""
 
 
 class NotSent(Exception):
@@ -44,20 +47,23 @@ class Unanswered(Exception):
         self.kind = kind
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back. ``body`` holds at most ``MAX_ANSWER`` bytes, as sent, not unpacked."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    cut: bool
-
-
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The system's answer."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
+
+
+async def dial(address: Address, port: int) -> socket.socket:
+    """Really."""
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(made, (str(address), port))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 class OutboundClient:
@@ -76,24 +82,25 @@ class OutboundClient:
         seconds: float = SECONDS,
         connections: int = 50,
         resolver: Resolve = resolve,
-        dialler: httpcore.AsyncNetworkBackend | None = None,
+        dialler: Dial = dial,
     ) -> None:
         self._loopback = loopback
         self._seconds = seconds
-        context = ssl.create_default_context(cafile=certifi.where())
+        self._tls = ssl.create_default_context(cafile=certifi.where())
         if ca_file is not None:
-            context.load_verify_locations(cafile=ca_file)
-        guard = _Guard(resolver, dialler or httpcore.AnyIOBackend(), loopback=loopback)
-        self._http = httpx.AsyncClient(
-            transport=_Transport(context, guard, connections),
-            trust_env=False,
-            follow_redirects=False,
-            timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
-            headers={"user-agent": user_agent, "accept": "*/*", "accept-encoding": "identity"},
-        )
+            self._tls.load_verify_locations(cafile=ca_file)
+        self._tls.set_alpn_protocols(["http/1.1"])
+        self._resolve = resolver
+        self._dial = dialler
+        self._most = connections
+        self._under_way = asyncio.Semaphore(connections)
+        self._idle: deque[tuple[tuple[str, str, int], Line]] = deque()
+        """Connections that wait for a request, the latest last."""
+        self._own = {"user-agent": user_agent, "accept": "*/*", "accept-encoding": "identity"}
 
     async def close(self) -> None:
-        await self._http.aclose()
+        while self._idle:
+            self._idle.popleft()[1].close()
 
     async def post(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         """Send ``content`` once. Raises ``NotSent`` or ``Unanswered``; every status is an answer."""
@@ -101,78 +108,68 @@ class OutboundClient:
             target = checked_url(url, loopback=self._loopback)
         except UnusableUrl as error:
             raise NotSent(f"the URL {error}") from None
+        sent = _request(target, {**self._own, **headers}, content)
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._exchange(target.url, headers, content)
+            async with asyncio.timeout(self._seconds), self._under_way:
+                return await self._exchange(target, sent)
         except TimeoutError:
             raise Unanswered(f"no complete answer within {self._seconds:g} s") from None
         except _NotPublic:
             raise NotSent("the host's address is not on the public internet") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ssl.SSLError) as error:
+        except (Broken, OSError) as error:
             raise Unanswered(_kind(error)) from None
 
-    async def _exchange(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        async with self._http.stream("POST", url, headers=headers, content=content) as response:
-            body, cut = bytearray(), False
-            async for part in response.aiter_raw():
-                body += part
-                if len(body) > MAX_ANSWER:
-                    cut = True
-                    break
-            return Answer(
-                response.status_code,
-                {name.lower(): value for name, value in response.headers.items()},
-                bytes(body[:MAX_ANSWER]),
-                cut,
-            )
-
-
-class _NotPublic(Exception):
-    """Raised in the connect step; no part of httpcore's family, so that nothing retries it."""
-
-
-class _Guard(httpcore.AsyncNetworkBackend):
-    """Resolves, checks, and connects to what was checked."""
-
-    def __init__(
-        self, resolver: Resolve, dialler: httpcore.AsyncNetworkBackend, *, loopback: bool
-    ) -> None:
-        self._resolve = resolver
-        self._dialler = dialler
-        self._loopback = loopback
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  (the backend's interface)
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    async def _exchange(self, target: Target, sent: bytes) -> Answer:
+        where = (target.scheme, target.host, target.port)
+        line = self._kept(where) or await self._connect(target)
         try:
-            found = await self._resolve(host, port)
+            answer = await line.request(sent)
+        except BaseException:
+            line.close()
+            raise
+        if line.reusable and len(self._idle) < self._most:
+            self._idle.append((where, line))
+        else:
+            line.close()
+        return answer
+
+    def _kept(self, where: tuple[str, str, int]) -> Line | None:
+        """A connection that is still open; those that have waited too long are closed."""
+        while self._idle and monotonic() - self._idle[0][1].idle_since > IDLE_SECONDS:
+            self._idle.popleft()[1].close()
+        for entry in reversed(self._idle):
+            if entry[0] == where:
+                self._idle.remove(entry)
+                return entry[1] if entry[1].reusable else self._kept(where)
+        return None
+
+    async def _connect(self, target: Target) -> Line:
+        """To the first of the host's addresses that answers, if all of them may be reached."""
+        try:
+            found = await self._resolve(target.host, target.port)
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError("the name is not known") from error
-        failure: Exception = httpcore.ConnectError("the name has no address")
+            raise _Unreachable("the name is not known") from error
+        failure: OSError = _Unreachable("the name has no address")
         for address in self._checked(found):
             try:
-                return await self._dialler.connect_tcp(
-                    str(address), port, timeout, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    reached = await self._dial(address, target.port)
+            except OSError as error:  # also the time limit
                 failure = error
-        raise failure
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109  (the backend's interface)
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        raise _NotPublic
-
-    async def sleep(self, seconds: float) -> None:
-        await self._dialler.sleep(seconds)
+                continue
+            tls = self._tls if target.scheme == "https" else None
+            try:
+                _, line = await asyncio.get_running_loop().create_connection(
+                    Line,
+                    sock=reached,
+                    ssl=tls,
+                    server_hostname=None if tls is None else target.host,
+                )
+            except BaseException:
+                reached.close()
+                raise
+            return line
+        raise _Unreachable("no address answered") from failure
 
     def _checked(self, found: Sequence[str]) -> list[Address]:
         """Every address, without repeats. One that may not be reached refuses them all."""
@@ -186,69 +183,27 @@ class _Guard(httpcore.AsyncNetworkBackend):
         return is_public(address) or (self._loopback and is_loopback(address))
 
 
-class _Transport(httpx.AsyncBaseTransport):
-    """httpx on a pool with our own way to the network, which httpx's own transport cannot be given."""
-
-    def __init__(self, context: ssl.SSLContext, guard: _Guard, connections: int) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            network_backend=guard,
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=5.0,
-            retries=0,
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if not isinstance(request.stream, httpx.AsyncByteStream):
-            raise TypeError("only asynchronous bodies can be sent")
-        asked = httpcore.Request(
-            method=request.method,
-            url=httpcore.URL(
-                scheme=request.url.raw_scheme,
-                host=request.url.raw_host,
-                port=request.url.port,
-                target=request.url.raw_path,
-            ),
-            headers=request.headers.raw,
-            content=request.stream,
-            extensions={"timeout": request.extensions["timeout"]},
-        )
-        try:
-            answered = await self._pool.handle_async_request(asked)
-        except _FAILURES as error:
-            raise httpx.TransportError(type(error).__name__, request=request) from error
-        return httpx.Response(
-            status_code=answered.status,
-            headers=answered.headers,
-            stream=_Body(answered.stream),
-        )
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
+class _NotPublic(Exception):
+    """Raised in the connect step; no ``OSError``, so that no other address is tried."""
 
 
-_FAILURES = (
-    httpcore.NetworkError,
-    httpcore.TimeoutException,
-    httpcore.ProtocolError,
-    httpcore.UnsupportedProtocol,
-)
+class _Unreachable(OSError):
+    """No connection came about."""
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for part in self._stream:
-                yield part
-        except _FAILURES as error:
-            raise httpx.TransportError(type(error).__name__) from error
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+def _request(target: Target, headers: Mapping[str, str], content: bytes) -> bytes:
+    """A POST as it goes over the wire. Raises ``ValueError`` for a header of more than one line."""
+    parts = urlsplit(target.url)
+    asked = (parts.path or "/") + (f"?{parts.query}" if "?" in target.url else "")
+    lines = [
+        f"POST {asked} HTTP/1.1",
+        f"host: {parts.netloc}",
+        f"content-length: {len(content)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a header must not hold a line break")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
 
 
 def _kind(error: BaseException) -> str:
@@ -262,6 +217,6 @@ def _kind(error: BaseException) -> str:
         return "the TLS connection failed"
     if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in causes):
         return "the host is not known"
-    if any(isinstance(cause, httpcore.ConnectError) for cause in causes):
+    if any(isinstance(cause, _Unreachable) for cause in causes):
         return "the host cannot be reached"
     return "the connection broke"

@@ -49,7 +49,7 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
         def work(conn: Connection) -> None:
             if not bounces.known(conn, person_id):
                 raise NoSuchBounce("no address of this person is refused")
-            bounces.forget(conn, person_id)
+            bounces.forget(conn, [person_id])
             deliveries.revive(conn, person_id, EMAIL, app_now(conn))
 
         await database.write(work)

@@ -6,6 +6,7 @@ same id: at least once, recognisable. A result that arrives after its lease is n
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -43,6 +44,10 @@ from dealreg_shared.turns import Turns
 PER_WORKER = 5
 """Messages that a worker is given under one lease: the lease outlasts five time-outs."""
 
+RECORD_SECONDS = 0.05
+"""How long an outcome waits for others to be written with it. What was sent and not yet recorded is sent
+again if the process dies."""
+
 GATHERED = "_gathered"
 """The template of a message with several notices."""
 
@@ -58,6 +63,9 @@ _ATTEMPTS = metrics.counter(
     "outcome",
 )
 
+
+Senders = dict[str, list[Sender]]
+"""The open ways of each channel, one for each worker."""
 
 Outcomes = asyncio.Queue[tuple[Claimed, Outcome] | None]
 """What senders have to say to the recorder; None: that was all."""
@@ -90,24 +98,34 @@ class Postman:
     async def deliver_due(self) -> int:
         """Until nothing is due. Returns how many attempts were made."""
         made = 0
-        while self.channels:
-            batch = await self.database.write(self._claim)
-            crashpoint("deliveries.claim_committed")
-            claimed = batch.claimed
-            if not claimed:
-                break
-            made += len(claimed)
-            outcomes: Outcomes = asyncio.Queue()
-            async with asyncio.TaskGroup() as recording:
-                recording.create_task(self._record_all(outcomes))
-                async with asyncio.TaskGroup() as sending:
-                    for name, channel in self.channels.items():
-                        mine = [item for item in claimed if item.channel == name]
-                        for worker in range(min(self.workers, len(mine))):
-                            share = mine[worker :: self.workers]
-                            sending.create_task(self._work(channel, share, batch, outcomes))
-                outcomes.put_nowait(None)
+        async with AsyncExitStack() as ways:
+            senders: Senders = {name: [] for name in self.channels}
+            while self.channels:
+                batch = await self.database.write(self._claim)
+                crashpoint("deliveries.claim_committed")
+                if not batch.claimed:
+                    break
+                made += len(batch.claimed)
+                await self._deliver(batch, senders, ways)
         return made
+
+    async def _deliver(self, batch: Batch, senders: Senders, ways: AsyncExitStack) -> None:
+        """Each worker sends its share over a connection of its own, which stays open for the next."""
+        outcomes: Outcomes = asyncio.Queue()
+        async with asyncio.TaskGroup() as recording:
+            recording.create_task(self._record_all(outcomes))
+            async with asyncio.TaskGroup() as sending:
+                for name, channel in self.channels.items():
+                    mine = [item for item in batch.claimed if item.channel == name]
+                    for worker in range(min(self.workers, len(mine))):
+                        if worker == len(senders[name]):
+                            sender = await ways.enter_async_context(channel.session())
+                            senders[name].append(sender)
+                        share = mine[worker :: self.workers]
+                        sending.create_task(
+                            self._work(channel, senders[name][worker], share, batch, outcomes)
+                        )
+            outcomes.put_nowait(None)
 
     def _claim(self, conn: Connection) -> Batch:
         now = app_now(conn)
@@ -123,40 +141,38 @@ class Postman:
         return Batch(claimed, now, self.keyring.current(conn))
 
     async def _work(
-        self, channel: Channel, claimed: Sequence[Claimed], batch: Batch, outcomes: Outcomes
+        self,
+        channel: Channel,
+        sender: Sender,
+        claimed: Sequence[Claimed],
+        batch: Batch,
+        outcomes: Outcomes,
     ) -> None:
-        async with channel.session() as sender:
-            for item in claimed:
-                if item.attempt - item.spent > channel.schedule.attempts:
-                    outcome: Outcome = Refused("no attempt came to an end")
-                elif item.bounced:
-                    outcome = Refused("the address was refused before; it waits for another one")
-                else:
-                    outcome = await self._send(channel, sender, item, batch)
-                crashpoint("deliveries.attempted")
-                outcomes.put_nowait((item, outcome))
+        for item in claimed:
+            if item.attempt - item.spent > channel.schedule.attempts:
+                outcome: Outcome = Refused("no attempt came to an end")
+            elif item.bounced:
+                outcome = Refused("the address was refused before; it waits for another one")
+            else:
+                outcome = await self._send(channel, sender, item, batch)
+            crashpoint("deliveries.attempted")
+            outcomes.put_nowait((item, outcome))
 
     async def _record_all(self, outcomes: Outcomes) -> None:
-        """Write outcomes as they come, all that are waiting in one transaction."""
+        """Write outcomes soon after they come, all that have come meanwhile in one transaction."""
         ended = False
         while not ended:
             waiting = [await outcomes.get()]
-            while not outcomes.empty():
-                waiting.append(outcomes.get_nowait())
-            ended = None in waiting
-            batch = sorted(
-                (entry for entry in waiting if entry is not None),
-                key=lambda entry: (entry[0].person_id, entry[0].delivery_id),
-            )
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RECORD_SECONDS):
+                    while waiting[-1] is not None:
+                        waiting.append(await outcomes.get())
+            ended = waiting[-1] is None
+            batch = [entry for entry in waiting if entry is not None]
             if batch:
-                await self.database.write(partial(self._record_batch, batch=batch))
+                await self.database.write(partial(self.record, batch=batch))
                 crashpoint("deliveries.record_committed")
                 self.turns()
-
-    def _record_batch(self, conn: Connection, batch: Sequence[tuple[Claimed, Outcome]]) -> None:
-        for item, outcome in batch:
-            self.record(conn, item, outcome)
-        crashpoint("deliveries.recorded")
 
     async def _send(self, channel: Channel, sender: Sender, item: Claimed, batch: Batch) -> Outcome:
         try:
@@ -183,8 +199,11 @@ class Postman:
             kind=kind.strip("_"),
             contact=Contact(item.person_id, item.name, item.email),
             title=title,
-            text=wording.mail_text(kind, facts, item.name, buttons),
-            html=wording.mail_html(kind, facts, item.name, title, buttons),
+            # Nobody reads a mail's pages where machines and chats do.
+            text="" if channel.places else wording.mail_text(kind, facts, item.name, buttons),
+            html=""
+            if channel.places
+            else wording.mail_html(kind, facts, item.name, title, buttons),
             created_at=item.created_at,
             language=wording.language,
             notification_id=item.notification_id,
@@ -196,22 +215,26 @@ class Postman:
             place=item.place,
         )
 
-    def record(self, conn: Connection, item: Claimed, outcome: Outcome) -> None:
-        """Write the outcome of one attempt, unless a later attempt has overtaken it."""
+    def record(self, conn: Connection, batch: Sequence[tuple[Claimed, Outcome]]) -> None:
+        """Write the outcomes of attempts, each unless a later attempt has overtaken it."""
         now = app_now(conn)
-        _ATTEMPTS.labels(item.channel, type(outcome).__name__.lower()).inc()
-        if isinstance(outcome, Delivered):
-            written = deliveries.record(conn, item, "delivered", now)
-        else:
-            written = self._failed(conn, item, outcome, now)
-        if written:
-            places.took_note(conn, self.desk, item, outcome, now)
-        else:
-            get_logger(__name__).warning(
-                "a delivery's attempt was overtaken",
-                delivery_id=item.delivery_id,
-                attempt=item.attempt,
-            )
+        order = sorted(batch, key=lambda entry: (entry[0].person_id, entry[0].delivery_id))
+        for item, outcome in order:
+            _ATTEMPTS.labels(item.channel, type(outcome).__name__.lower()).inc()
+        arrived = [item for item, outcome in order if isinstance(outcome, Delivered)]
+        written = deliveries.record_delivered(conn, arrived, now)
+        for item, outcome in order:
+            if not isinstance(outcome, Delivered) and self._failed(conn, item, outcome, now):
+                written.add(item.delivery_id)
+        places.took_note(conn, self.desk, [e for e in order if e[0].delivery_id in written], now)
+        for item, _ in order:
+            if item.delivery_id not in written:
+                get_logger(__name__).warning(
+                    "a delivery's attempt was overtaken",
+                    delivery_id=item.delivery_id,
+                    attempt=item.attempt,
+                )
+        crashpoint("deliveries.recorded")
 
     def _failed(
         self, conn: Connection, item: Claimed, outcome: Retry | Refused, now: datetime

@@ -49,6 +49,6 @@ def person_erased(conn: Connection, person_id: str) -> None:
     )
     directory.put_delegations(conn, person_id, ())
     wishes.forget(conn, person_id)
-    bounces.forget(conn, person_id)
+    bounces.forget(conn, [person_id])
     endpoints.remove_of(conn, person_id)
     deliveries.cancel_for(conn, person_id, ERASED, app_now(conn))

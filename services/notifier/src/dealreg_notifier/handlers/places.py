@@ -5,6 +5,7 @@ switched off, and its owner is told by other channels. An address that is refuse
 until it changes. In the transaction that records the outcome.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -26,34 +27,53 @@ _OFF = metrics.counter(
 )
 
 
-def took_note(conn: Connection, desk: Desk, item: Claimed, outcome: Outcome, now: datetime) -> None:
-    """After an attempt was recorded."""
-    if item.place is not None:
-        _place(conn, desk, item, item.place, outcome, now)
-    elif item.channel == EMAIL and item.email is not None:
+def took_note(
+    conn: Connection, desk: Desk, attempts: Sequence[tuple[Claimed, Outcome]], now: datetime
+) -> None:
+    """After these attempts were recorded. What went well, which is most, takes a statement or two."""
+    endpoints.log(conn, [_logged(item, outcome, now) for item, outcome in attempts if item.place])
+    _lock(conn, attempts)
+    arrived = [item for item, outcome in attempts if isinstance(outcome, Delivered)]
+    endpoints.succeeded(conn, {item.place.endpoint_id for item in arrived if item.place})
+    bounces.forget(
+        conn, [item.person_id for item in arrived if item.channel == EMAIL and item.email]
+    )
+    for item, outcome in attempts:
         if isinstance(outcome, Delivered):
-            bounces.forget(conn, item.person_id)
-        elif isinstance(outcome, Refused) and outcome.gone:
+            continue
+        if item.place is not None:
+            _failed(conn, desk, item, item.place, outcome, now)
+        elif isinstance(outcome, Refused) and outcome.gone and item.channel == EMAIL and item.email:
             bounces.put(conn, item.person_id, item.email, outcome.error, now)
 
 
-def _place(
-    conn: Connection, desk: Desk, item: Claimed, place: Place, outcome: Outcome, now: datetime
+def _lock(conn: Connection, attempts: Sequence[tuple[Claimed, Outcome]]) -> None:
+    """Endpoints that failed, or may get over it, are judged one by one, in the order of their ids."""
+    posted = [(item.place.endpoint_id, outcome) for item, outcome in attempts if item.place]
+    failed = {endpoint_id for endpoint_id, outcome in posted if not isinstance(outcome, Delivered)}
+    endpoints.lock(conn, {endpoint_id for endpoint_id, _ in posted}, failed)
+
+
+def _logged(item: Claimed, outcome: Outcome, now: datetime) -> endpoints.Logged:
+    return endpoints.Logged(
+        item.person_id,
+        item.delivery_id,
+        item.attempt,
+        type(outcome).__name__.lower(),
+        outcome.exchange,
+        None if isinstance(outcome, Delivered) else outcome.error,
+        now,
+    )
+
+
+def _failed(
+    conn: Connection,
+    desk: Desk,
+    item: Claimed,
+    place: Place,
+    outcome: Retry | Refused,
+    now: datetime,
 ) -> None:
-    if outcome.exchange is not None:
-        endpoints.log(
-            conn,
-            place,
-            item.delivery_id,
-            item.attempt,
-            type(outcome).__name__.lower(),
-            outcome.exchange,
-            None if isinstance(outcome, Delivered) else outcome.error,
-            now,
-        )
-    if isinstance(outcome, Delivered):
-        endpoints.succeeded(conn, place.endpoint_id)
-        return
     since = endpoints.failed(conn, place, now)
     reason = _why_off(item, outcome, desk.channels[item.channel].schedule, since, now)
     if reason is not None:
