@@ -6,13 +6,10 @@ wrong, not the address. Must not log or return an address.
 """
 
 import re
+from binascii import b2a_qp
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.charset import QP, Charset
 from email.header import Header
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
-from email.policy import compat32
 from email.utils import format_datetime, formataddr, parseaddr
 
 import aiosmtplib
@@ -25,9 +22,8 @@ from dealreg_shared.outbound import OutboundClient
 
 NAME = "email"
 
-_UTF8 = Charset("utf-8")
-_UTF8.body_encoding = QP
-_LINES = compat32.clone(linesep="\r\n", max_line_length=76)
+_WIDTH = 76
+_NEWLINE = re.compile(r"\r\n|\r|\n")
 
 _BLOCK = re.compile(r"\s*5\.[2-7]\.\d")
 """5.7.1 and its like, also in answer to a recipient: a policy, a full mailbox, a size. 5.1.x is the
@@ -156,22 +152,34 @@ def plain_address(address: str) -> str | None:
 def compose(outbound: Outbound, sender: str, recipient: str) -> bytes:
     """The whole message, in lines that every mail server takes.
 
-    Its Message-ID follows from the delivery's id, so a repeat is recognisable. Made with the older
-    policy of the standard library, which takes a tenth of the newer one's time.
+    Its Message-ID follows from the delivery's id, so a repeat is recognisable. Put together by hand: the
+    standard library's generator takes seven times as long. Only what is hard is left to it.
     """
     domain = parseaddr(sender)[1].partition("@")[2]
-    message = MIMEMultipart("alternative")
-    message["From"] = _mailbox(*parseaddr(sender))
-    message["To"] = _mailbox(outbound.contact.name or "", recipient)
-    message["Subject"] = _header(outbound.title)
-    message["Date"] = format_datetime(outbound.created_at)
-    message["Message-ID"] = f"<{outbound.delivery_id}@{domain}>"
-    message["Content-Language"] = outbound.language
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Dealreg-Kind"] = outbound.kind
-    message.attach(MIMEText(outbound.text, "plain", _UTF8))  # type: ignore[arg-type]
-    message.attach(MIMEText(outbound.html, "html", _UTF8))  # type: ignore[arg-type]
-    return message.as_bytes(policy=_LINES)
+    boundary = f"=_{outbound.delivery_id}"  # no quoted-printable text holds "=_"
+    headers = {
+        "From": _mailbox(*parseaddr(sender)),
+        "To": _mailbox(outbound.contact.name or "", recipient),
+        "Subject": " ".join(outbound.title.split()),
+        "Date": format_datetime(outbound.created_at),
+        "Message-ID": f"<{outbound.delivery_id}@{domain}>",
+        "Content-Language": outbound.language,
+        "Auto-Submitted": "auto-generated",
+        "X-Dealreg-Kind": outbound.kind,
+        "MIME-Version": "1.0",
+        "Content-Type": f'multipart/alternative; boundary="{boundary}"',
+    }
+    lines = [_header(name, value).encode("ascii") for name, value in headers.items()]
+    lines.append(b"")
+    for kind, text in (("plain", outbound.text), ("html", outbound.html)):
+        lines += [
+            f"--{boundary}".encode(),
+            f'Content-Type: text/{kind}; charset="utf-8"'.encode(),
+            b"Content-Transfer-Encoding: quoted-printable",
+            b"",
+            b2a_qp(_NEWLINE.sub("\r\n", text).encode(), istext=True),
+        ]
+    return b"\r\n".join([*lines, f"--{boundary}--".encode(), b""])
 
 
 def _mailbox(name: str, address: str) -> str:
@@ -179,9 +187,14 @@ def _mailbox(name: str, address: str) -> str:
     return formataddr((" ".join(name.split()), address))
 
 
-def _header(text: str) -> str:
-    line = " ".join(text.split())
-    return line if line.isascii() else Header(line, "utf-8", header_name="Subject").encode()
+def _header(name: str, value: str) -> str:
+    """A header line, folded and encoded where it must be."""
+    line = f"{name}: {value}"
+    if line.isascii() and len(line) <= _WIDTH:
+        return line
+    charset = None if value.isascii() else "utf-8"
+    folded = Header(value, charset, header_name=name, maxlinelen=_WIDTH).encode(linesep="\r\n")
+    return f"{name}: {folded}"
 
 
 def _answered(error: aiosmtplib.SMTPResponseException, *, of_address: bool = False) -> Outcome:
