@@ -228,3 +228,57 @@ async def test_without_a_resolver_of_ours_the_systems_is_asked() -> None:
     with pytest.raises((NotSent, Unanswered)):
         await client.post("https://no-such-name.invalid/", {}, b"")
     await client.close()
+
+
+async def test_a_connection_that_the_receiver_closed_is_not_used_again(
+    trust: Trust, server: Receiver
+) -> None:
+    server.answers = [answered(204, connection="close"), answered(204)]
+    client = client_of(trust)
+    for _ in range(2):
+        assert (await client.post(f"https://{HOST}:{server.port}/", {}, b"")).status == 204
+    await client.close()
+    assert server.connections == 2
+
+
+async def test_what_comes_unasked_belongs_to_no_later_request(
+    trust: Trust, server: Receiver
+) -> None:
+    server.answers = [answered(204) + answered(200, b"forged"), answered(202)]
+    client = client_of(trust)
+    statuses = [
+        (await client.post(f"https://{HOST}:{server.port}/", {}, b"")).status for _ in range(2)
+    ]
+    await client.close()
+    assert (statuses, server.connections) == ([204, 202], 2)
+
+
+async def test_an_interim_answer_is_not_the_answer(trust: Trust, server: Receiver) -> None:
+    server.answers = [b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + answered(200, b"thanks")]
+    client = client_of(trust)
+    answer = await client.post(f"https://{HOST}:{server.port}/", {}, b"")
+    await client.close()
+    assert (answer.status, answer.body, "link" in answer.headers) == (200, b"thanks", False)
+
+
+async def test_a_body_without_a_length_ends_with_the_connection(
+    trust: Trust, server: Receiver
+) -> None:
+    async def until_closed(_request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nthanks")
+        writer.close()
+
+    server.answers = [until_closed, answered(204)]
+    client = client_of(trust)
+    first = await client.post(f"https://{HOST}:{server.port}/", {}, b"")
+    second = await client.post(f"https://{HOST}:{server.port}/", {}, b"")
+    await client.close()
+    assert (first.status, first.body, second.status) == (200, b"thanks", 204)
+
+
+async def test_a_header_cannot_begin_another(trust: Trust, server: Receiver) -> None:
+    client = client_of(trust)
+    with pytest.raises(ValueError, match="line break"):
+        await client.post(f"https://{HOST}:{server.port}/", {"x": "a\r\nhost: b"}, b"")
+    await client.close()
+    assert server.connections == 0

@@ -91,6 +91,10 @@ class Line(asyncio.Protocol):
 
     # What the parser calls.
 
+    def on_message_begin(self) -> None:
+        if self._waiting is None or self._waiting.done():
+            self.reusable = False  # what follows an answer was not asked for
+
     def on_header(self, name: bytes, value: bytes) -> None:
         key = name.decode("latin-1").lower()
         self._framed = self._framed or key in ("content-length", "transfer-encoding")
