@@ -3,7 +3,7 @@
 import gc
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,14 +37,16 @@ def pytest_configure() -> None:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new, empty database, of both kinds in turn."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/test.db"
+        yield f"sqlite:///{tmp_path}/test.db"
+        return
+    server = request.getfixturevalue("postgres_server")
     name = f"test_{secrets.token_hex(6)}"
-    url: str = request.getfixturevalue("postgres_server").create_database(name, name)
-    return url
+    yield server.create_database(name, name)
+    server.drop_database(name, name)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Notifier's cases keep their ladder when their course takes the place of the first stamp, and back."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, text
@@ -23,20 +21,12 @@ RUNGS = (
 AT = "2026-03-02T09:00:00.000000Z"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
     """An empty database."""
-    if request.param == "sqlite":
-        database = Database(f"sqlite:///{tmp_path / 'notifier.db'}")
-        yield database
-        await database.dispose()
-        return
-    server = request.getfixturevalue("postgres_server")
-    name = f"notifier_{uuid4().hex[:12]}"
-    database = Database(server.create_database(name, name))
+    database = Database(database_url)
     yield database
     await database.dispose()
-    server.drop_database(name, name)
 
 
 def put_old_cases(conn: Connection) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,20 +19,12 @@ from dealreg_shared.db.migrate import downgrade, migrate
 PACKAGE = "dealreg_registration"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
     """An empty database."""
-    if request.param == "sqlite":
-        database = Database(f"sqlite:///{tmp_path / 'registration.db'}")
-        yield database
-        await database.dispose()
-        return
-    server = request.getfixturevalue("postgres_server")
-    name = f"migrated_{abs(hash(request.node.nodeid)) % 10**9}"
-    database = Database(server.create_database(name, name))
+    database = Database(database_url)
     yield database
     await database.dispose()
-    server.drop_database(name, name)
 
 
 def differences(conn: Connection) -> list[Any]:
