@@ -64,13 +64,14 @@ def test_a_killed_run_leaves_nothing_behind_and_a_doctor_finds_a_running_one(
     try:
         text = until_it_says(process, "Ctrl-C")
         ports = [int(found) for found in re.findall(r"answers on http://[\d.]+:(\d+),", text)]
-        assert len(ports) == 3
+        assert len(ports) == 4  # the services and the auditor
         seen = doctor(data)
         assert seen.stdout.startswith("`dealreg up --distributed` runs from")
         assert "bus: Kafka" in seen.stdout
         assert seen.returncode == 0, seen.stdout + seen.stderr
+        assert "auditor: last pass" in seen.stdout
         children = psutil.Process(process.pid).children(recursive=True)
-        assert len(children) >= 4  # the services and the guard
+        assert len(children) >= 5  # they and the guard
 
         process.kill()
         process.wait()

@@ -44,10 +44,12 @@ def build(
     now: Callable[[], datetime] = utc_now,
     clock: Callable[[], float] = monotonic,
     file: Path | None = None,
+    alone: bool = False,
 ) -> Service:
     """The auditor of the installation whose ``services`` have these settings. ``now`` is business time
     on SQLite; ``clock`` measures how long a heartbeat stands still; ``file`` is where it keeps what it
-    knows of the log, if not in the data folder."""
+    knows of the log, if not in the data folder. ``alone``: in a process of its own, which is ready once
+    it has looked."""
     watched = {
         audited.service: Watched(
             audited,
@@ -115,6 +117,7 @@ def build(
         version("dealreg"),
         service=NAME,
         description="Does everything agree, and does everything move?",
+        checks={"first look": auditor.has_looked} if alone else {},
         max_body=settings.http_max_body,
     )
     app.include_router(

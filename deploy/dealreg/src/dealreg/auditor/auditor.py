@@ -65,6 +65,7 @@ class Auditor:
         self.books_ended = monotonic()
         self._books_ended_at: datetime | None = None
         self._books_new = False
+        self._watched = False
         self._last_clean_at: datetime | None = None
         self._last_ping: PingReport | None = None
         self._seen: dict[Seen, datetime] = {}
@@ -81,6 +82,7 @@ class Auditor:
         await asyncio.gather(*(each.go(self._now, starting=starting) for each in self.watch_rounds))
         await asyncio.gather(*(self._beat(each) for each in self._services.values()))
         self._accepted = await self._log.accepted()
+        self._watched = True
         await self._conclude()
 
     async def books(self, turned: Callable[[], None] = lambda: None) -> None:
@@ -92,6 +94,10 @@ class Auditor:
         self.books_ended = monotonic()
         self._books_ended_at = self._now()
         self._books_new = True
+
+    async def has_looked(self) -> bool:
+        """Whether everything was looked at once, whatever came of it."""
+        return self._watched and self._books_ended_at is not None
 
     async def look_once(self) -> None:
         """Everything once, telling nobody and leaving no heartbeat."""

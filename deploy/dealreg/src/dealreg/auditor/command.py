@@ -42,7 +42,7 @@ def serve_command(data: DataDir = None) -> None:
 
     def assemble() -> list[Service]:
         bus = make_bus(settings)
-        service = build(settings, services, bus=bus)
+        service = build(settings, services, bus=bus, alone=True)
         finish = service.stop
 
         async def stop() -> None:

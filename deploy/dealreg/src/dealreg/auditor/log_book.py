@@ -39,6 +39,7 @@ GROUP = "auditor"
 BATCH = 500
 FETCH_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
+RECENT_SECONDS = 20.0
 SUMS = 32
 """Check sums kept per key: an hour rarely brings more events of one account."""
 
@@ -64,7 +65,14 @@ log_fault = Table(
     Column("found_at", UtcDateTime, nullable=False),
     UniqueConstraint("topic", "key", "version", "kind"),
 )
-log_begun = Table("log_begun", metadata, Column("id", Integer, primary_key=True))
+log_begun = Table(
+    "log_begun",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("current_at", UtcDateTime),
+)
+"""One row once the log is being read from its beginning; when all of it was last known."""
+
 accepted = Table(
     "accepted",
     metadata,
@@ -102,9 +110,13 @@ class LogBook:
         """Seconds since it last knew all that the log knew; None: it never did since it started."""
         return None if self._caught_up is None else monotonic() - self._caught_up
 
-    def trust(self) -> None:
-        """What stands in the file is all that the log knows: an auditor that runs has just read it."""
-        self._caught_up = monotonic()
+    async def recall(self) -> None:
+        """Take the file's word for what the log knows, if an auditor that runs has just read it all."""
+        at = await self._database.read(
+            lambda conn: conn.execute(select(log_begun.c.current_at)).scalar()
+        )
+        if at is not None and abs((self._now() - at).total_seconds()) < RECENT_SECONDS:
+            self._caught_up = monotonic()
 
     async def drain(self) -> int:
         """Read to the end of the log. Returns how many messages that were."""
@@ -112,8 +124,7 @@ class LogBook:
         async with self._bus.subscribe(GROUP, list(TOPICS)) as subscription:
             while True:
                 total += await self._step(subscription, 0.0)
-                if self._begun and await subscription.lag() == 0:
-                    self._caught_up = monotonic()
+                if await self._measure(subscription):
                     return total
 
     async def run(self) -> None:
@@ -189,10 +200,18 @@ class LogBook:
         await self._database.write(lambda conn: conn.execute(log_begun.insert(), {"id": 1}))
         return True
 
-    async def _measure(self, subscription: Subscription) -> None:
-        self._measured = monotonic()
-        if self._begun and await subscription.lag() == 0:
-            self._caught_up = monotonic()
+    async def _measure(self, subscription: Subscription) -> bool:
+        """Whether all of the log is known now; noted, so that others may rely on it."""
+        if not self._begun or await subscription.lag():
+            return False
+        self._caught_up = monotonic()
+        if self._caught_up - self._measured > MEASURE_SECONDS:
+            self._measured = self._caught_up
+            now = self._now()
+            await self._database.write(
+                lambda conn: conn.execute(log_begun.update().values(current_at=now))
+            )
+        return True
 
 
 def _take(conn: Connection, deliveries: Iterable[Delivery], now: datetime) -> None:
