@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the three services' images with buildah, which needs no engine, no daemon and no systemd.
+# Builds the images of the three services and the auditor with buildah, which needs no engine, no daemon and no systemd.
 #   deploy/docker/build-images.sh [further arguments of buildah build]
 # BASE names another base image than python:3.11-slim; it needs python3 with venv, and useradd.
 # With MAKE_BASE=1 it is made here, from Debian's packages (as root, with debootstrap), for places
@@ -25,3 +25,5 @@ for service in registration coverage notifier; do
         --build-arg "BASE=$BASE" --build-arg "SERVICE=$service" \
         --file deploy/docker/Dockerfile --tag "dealreg-$service" "$@" .
 done
+buildah --storage-driver "$DRIVER" build --isolation chroot --network host --format docker \
+    --build-arg "BASE=$BASE" --file deploy/docker/Dockerfile.auditor --tag dealreg-auditor "$@" .

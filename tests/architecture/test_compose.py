@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,16 @@ import asyncpg
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from sqlalchemy import URL, Connection, select
+from sqlalchemy.exc import ProgrammingError
 
+from dealreg_coverage.auditing import AUDITED as COVERAGE
 from dealreg_devstack import Postgres
 from dealreg_devstack.postgres_programs import find_programs
 from dealreg_devstack.processes import run
+from dealreg_shared.db import Database, app_now
+from dealreg_shared.db.migrate import migrate
+from dealreg_shared.heartbeat import AUDITOR, beat
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((Path(__file__).parent / "data" / "compose-spec.json").read_text())
@@ -41,7 +48,7 @@ def test_the_schema_would_notice(compose: dict[str, Any]) -> None:
 
 def test_every_part_is_there_and_has_a_health_check(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {*PORTS, "postgres", "kafka", "mailpit"}
+    assert set(services) == {*PORTS, "auditor", "postgres", "kafka", "mailpit"}
     assert [name for name, service in services.items() if "healthcheck" not in service] == []
     assert [name for name, service in services.items() if "image" not in service] == []
 
@@ -101,7 +108,7 @@ async def test_the_mounted_script_gives_each_service_its_own_database(
     compose: dict[str, Any],
 ) -> None:
     script = ROOT / "deploy/docker/postgres-init.sql"
-    passwords = {f"{name.upper()}_PASSWORD": f"it's {name}" for name in PORTS}
+    passwords = {f"{name.upper()}_PASSWORD": f"it's {name}" for name in (*PORTS, "auditor")}
     assert passwords.keys() <= compose["services"]["postgres"]["environment"].keys()
     with Postgres(fsync=False) as server:
         superuser = server.admin_url.replace("+asyncpg", "")
@@ -127,3 +134,46 @@ async def test_the_mounted_script_gives_each_service_its_own_database(
                 else:
                     with pytest.raises(asyncpg.InsufficientPrivilegeError):
                         await connecting
+        await _the_auditor_may_read(server.port, passwords)
+
+
+async def _the_auditor_may_read(port: int, passwords: dict[str, str]) -> None:
+    """All tables, and write its heartbeat alone, once the service has migrated."""
+
+    def database(role: str) -> Database:
+        url = URL.create(
+            "postgresql+asyncpg",
+            f"dealreg_{role}",
+            passwords[f"{role.upper()}_PASSWORD"],
+            "127.0.0.1",
+            port,
+            "dealreg_coverage",
+        )
+        return Database(url.render_as_string(hide_password=False))
+
+    owner, auditor = database("coverage"), database("auditor")
+    try:
+        await migrate(owner, "dealreg_coverage")
+        await auditor.write(lambda conn: beat(conn, COVERAGE.heartbeat, [AUDITOR], app_now(conn)))
+        await auditor.write(lambda conn: beat(conn, COVERAGE.heartbeat, [AUDITOR], app_now(conn)))
+        assert await auditor.read(lambda conn: conn.execute(select(COVERAGE.inbox.key)).all()) == []
+        for statement in (
+            "DELETE FROM heartbeat",
+            "DELETE FROM outbox",
+            "CREATE TABLE mine (id int)",
+        ):
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                await auditor.write(partial(Connection.exec_driver_sql, statement=statement))
+    finally:
+        await owner.dispose()
+        await auditor.dispose()
+
+
+def test_the_auditor_is_its_own_container(compose: dict[str, Any]) -> None:
+    service = compose["services"]["auditor"]
+    assert service["command"] == ["dealreg", "auditor", "serve"]
+    assert (ROOT / service["build"]["dockerfile"]).is_file()
+    environment = service["environment"]
+    for name in PORTS:
+        assert "dealreg_auditor:" in environment[f"DEALREG_{name.upper()}_DATABASE_URL"]
+        assert environment[f"DEALREG_{name.upper()}_DATABASE_URL"].endswith(f"/dealreg_{name}")
