@@ -49,7 +49,7 @@ def make_log(lab: Lab, customers: int) -> list[Message]:
         secrets = enrol(source, 4)
         asyncio.run(_file(source, secrets, customers))
         until(lambda: source.unsent(["registration"]) == 0, "everything is sent", within=600)
-        return asyncio.run(_read(source.bus()))
+        return asyncio.run(read(source.bus()))
 
 
 async def _file(made: Installation, secrets: Sequence[str], customers: int) -> None:
@@ -62,7 +62,7 @@ async def _file(made: Installation, secrets: Sequence[str], customers: int) -> N
                         group.create_task(register(client, made.processes[0].url, secret, key))
 
 
-async def _read(bus: Bus) -> list[Message]:
+async def read(bus: Bus) -> list[Message]:
     """The whole log."""
     topics = list(TOPICS)
     messages = []
