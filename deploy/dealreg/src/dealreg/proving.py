@@ -75,6 +75,7 @@ class Prover:
     def __init__(self, keys: Mapping[str, Key], receipt: Mapping[str, Any]) -> None:
         self._keys = keys
         self._receipt = receipt
+        self._roots: dict[int, bytes] = {}
         self.facts: list[Fact] = []
 
     def _say(self, holds: bool, good: str, bad: str) -> bool:
@@ -147,8 +148,8 @@ class Prover:
             good,
             f"Your registration is entry {position} of the log, under the root of {root.size} entries "
             f"sealed at {root.sealed_at}.",
-            f"The proof does not lead to the root of {root.size} entries: your registration is not shown "
-            "to be in the log.",
+            f"The proof does not lead to the root of {root.size} entries: it does not show that your "
+            "registration is in the log.",
         )
         return root if good else None
 
@@ -184,8 +185,8 @@ class Prover:
             )
             self._say(
                 good,
-                f"On {line}, an earlier entry was in the log before yours was filed: entry {position} of "
-                f"the {root.size} that the log had then.",
+                f"On {line}, an earlier entry was in the log before yours was filed: entry {position} "
+                f"of the {root.size} that it had then.",
                 f"On {line}, the proof does not show that an earlier entry was in the log.",
             )
             if good:
@@ -219,6 +220,10 @@ class Prover:
         if key is None or not root.is_signed(key.public):
             return self._say(
                 False, "", f"The root of {root.size} entries is not signed by its key."
+            )
+        if self._roots.setdefault(root.size, root.root) != root.root:
+            return self._say(
+                False, "", f"Two signed roots of {root.size} entries differ: the log was forked."
             )
         return self._not_retired(root.key_id, _instant(root.sealed_at), "root")
 

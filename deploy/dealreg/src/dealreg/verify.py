@@ -1,4 +1,4 @@
-"""``dealreg verify``: what a receipt proves, said in sentences. Offline, or with ``--url`` fetching proofs.
+"""``dealreg verify``: what a receipt proves, in sentences. Offline, or with ``--url`` fetching proofs.
 
 A partner needs this command, its receipt and the vendor's public keys; nothing else is trusted.
 """
@@ -50,8 +50,8 @@ def verify(
         typer.Option("--save", help="Folder for what was fetched, to check it again offline."),
     ] = None,
 ) -> None:
-    """Check a receipt: its signature, what was filed, that the log has it and only grew, and that somebody
-    was earlier. Ends with 0 if all that was checked holds, with 1 if something does not."""
+    """Check a receipt: its signature, what was filed, that the log has it and only grew, that somebody was
+    earlier. Ends with 0 if all that was checked holds, with 1 if something does not."""
     try:
         it = receipt_of(_read(receipt))
         documents = [(path, _read(path)) for path in proofs or []]
@@ -83,7 +83,7 @@ def verify(
 
 
 def _check(prover: Prover, documents: list[Any]) -> None:
-    """Everything that was given, each once. Roots that were kept are met by proofs of growth from them."""
+    """Everything that was given. Roots that were kept are met by proofs of growth from them."""
     kept: dict[int, Root] = {}
     growth = []
     for document in documents:
@@ -101,7 +101,8 @@ def _check(prover: Prover, documents: list[Any]) -> None:
             case other:
                 raise NotAProof(f"{other!r} is no kind of proof")
     for document in growth:
-        size = (document.get("from") or {}).get("size")
+        since = document.get("from")
+        size = since.get("size", 0) if isinstance(since, dict) else 0
         prover.grown(document, kept.get(size))
 
 
