@@ -21,6 +21,7 @@ from dealreg_shared.contracts.catalogue import LOG, decode, encode
 from dealreg_shared.contracts.people import AccessKeyUpdated, Role
 from dealreg_shared.contracts.plan_document import PlanDocument
 from dealreg_shared.db import Database
+from dealreg_shared.receipts import Signer
 from dealreg_shared.runtime import Service
 from tests.factories.migrated import migrated
 
@@ -66,6 +67,10 @@ PLAN: dict[str, Any] = {
         {"id": "reviewer", "roles": ["reviewer"]},
     ],
 }
+
+
+SIGNER = Signer(bytes(range(32)))
+"""For writers that a test makes itself."""
 
 
 class Clock:

@@ -21,6 +21,7 @@ from dealreg_registration.handlers.edit_account import EditAccount
 from dealreg_registration.handlers.end_registration import EndRegistration
 from dealreg_registration.handlers.file_registration import FileRegistration
 from dealreg_registration.programme import Programme
+from dealreg_registration.receipting import draft
 from dealreg_registration.settings import RegistrationSettings
 from dealreg_registration.writer import REFUSED, AccountWriter
 from dealreg_shared.db import Database
@@ -28,7 +29,7 @@ from dealreg_shared.db.engine import utc_now
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox
 from tests.factories.migrated import migrated, postgres_url
-from tests.factories.registration_service import PLAN, seed
+from tests.factories.registration_service import PLAN, SIGNER, seed
 
 PARTNERS = ("acme", "techstart", "fourth")
 
@@ -56,12 +57,13 @@ def filing(partner_id: str, domain: str, receipt: str | None = None) -> FileRegi
         close_date=date(2100, 1, 1),
         domain=domain,
     )
+    registration_id = new_id("reg")
     return FileRegistration(
         filing=it,
         target=Target(keys=it.keys(), name=it.account_name, facts=it.facts),
         actor=Actor(f"partner:{partner_id}", "partner", partner_id),
-        registration_id=new_id("reg"),
-        receipt_number=receipt or new_id("rcp"),
+        registration_id=registration_id,
+        receipt=replace(draft(registration_id), number=receipt or new_id("rcp")),
         correlation_id="test",
         idempotency=IdempotencyKey(partner_id, new_id("key"), "0"),
     )
@@ -90,6 +92,7 @@ async def writers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
                     outbox,
                     Programme(),
                     audit=tables.audit,
+                    signer=lambda: SIGNER,
                 )
                 for database in databases
             ],
@@ -177,7 +180,7 @@ async def test_two_writers_racing_to_make_accounts_with_several_keys_do_not_dead
         return FileRegistration(
             **{
                 name: getattr(command, name)
-                for name in ("filing", "actor", "registration_id", "receipt_number")
+                for name in ("filing", "actor", "registration_id", "receipt")
             },
             target=Target(keys=keys, name="Cross", facts=Facts(country="US")),
             correlation_id="test",

@@ -15,7 +15,7 @@ from dealreg_registration.programme import Programme
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.outbox import Outbox
 from tests.component.registration.test_precedents_over_http import decide, meet
-from tests.factories.registration_service import RegistrationApi
+from tests.factories.registration_service import SIGNER, RegistrationApi
 
 Statements = list[tuple[str, Any]]
 
@@ -93,7 +93,9 @@ async def test_a_ruling_is_compared_with_what_was_ruled_until_it_is_made(
     )
     await decide(any_api, second, second=True)
     outbox = Outbox(tables.outbox, "/test", "default")
-    writer = AccountWriter(any_api.database, outbox, Programme(), audit=tables.audit)
+    writer = AccountWriter(
+        any_api.database, outbox, Programme(), audit=tables.audit, signer=lambda: SIGNER
+    )
     await writer.submit(command)
     [*_, decided] = [e for e in await any_api.events() if e["type"].endswith("decided.v1")]
     assert decided["data"]["departs"] == [second["id"], first["id"]]

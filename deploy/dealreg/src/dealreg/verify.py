@@ -50,8 +50,8 @@ def verify(
         typer.Option("--save", help="Folder for what was fetched, to check it again offline."),
     ] = None,
 ) -> None:
-    """Check a receipt: its signature, what was filed, that the log has it and only grew, that somebody was
-    earlier. Ends with 0 if all that was checked holds, with 1 if something does not."""
+    """Check a receipt: its signature, what was filed, that the log has it and only grew, that others
+    were earlier. Ends with 0 if all that was checked holds, with 1 if something does not."""
     try:
         it = receipt_of(_read(receipt))
         documents = [(path, _read(path)) for path in proofs or []]

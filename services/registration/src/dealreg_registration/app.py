@@ -80,6 +80,7 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         outbox,
         programme,
         audit=tables.audit,
+        signer=keys.signer,
         committed=relay.wake,
     )
     authenticator = Authenticator(

@@ -21,6 +21,7 @@ from dealreg_registration.events import events_for, with_last_version
 from dealreg_registration.finding import children_of, new_account, parent_keys_of
 from dealreg_registration.journal import audit_rows
 from dealreg_shared.outbox import Outgoing
+from dealreg_shared.receipts import Seal
 
 
 class Batch:
@@ -40,6 +41,7 @@ class Batch:
         self.suspected: set[frozenset[str]] = set()
         self.audit: list[dict[str, Any]] = []
         self.merges: list[tuple[str, str, Moved]] = []
+        self.seals: Mapping[str, Seal] = {}
         self.precedents: Mapping[str, Sequence[Precedent]] = {}
 
     def run(
@@ -93,6 +95,7 @@ class Batch:
             children=children,
             merges=self.merges,
             stands_for=self.delegators.get(command.actor.person_id or "", frozenset()),
+            seals=self.seals,
             precedents=self.precedents,
         )
         try:

@@ -17,6 +17,7 @@ from dealreg_registration.domain.merging import Moved
 from dealreg_registration.domain.plan import PlanBook
 from dealreg_registration.domain.precedents import Precedent
 from dealreg_registration.domain.quick import quick
+from dealreg_shared.receipts import Seal
 
 
 @quick
@@ -123,6 +124,8 @@ class Work:
     merges: list[tuple[str, str, Moved]] = field(default_factory=list)
     stands_for: frozenset[str] = frozenset()
     """Persons for whom the actor's person may act now; only for commands on a case or by office."""
+    seals: Mapping[str, Seal] = field(default_factory=dict)
+    """By registration id, the signatures of the receipts that the batch's commands carry."""
     precedents: Mapping[str, Sequence[Precedent]] = field(default_factory=dict)
     """By kind of case, those in force in this transaction; only for rulings."""
 
@@ -137,7 +140,8 @@ class Work:
 
 
 class Command(Protocol):
-    """One use case on one account."""
+    """One use case on one account. One that makes a registration also carries ``receipt``, the draft of
+    what its receipt will say."""
 
     @property
     def target(self) -> Target: ...

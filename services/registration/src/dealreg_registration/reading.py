@@ -17,6 +17,7 @@ from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.domain.settle import settle
 from dealreg_registration.programme import Programme
+from dealreg_registration.receipting import kept_view
 from dealreg_registration.referral_reading import passed_details
 from dealreg_registration.tables_accounts import (
     account,
@@ -32,7 +33,6 @@ from dealreg_registration.views import (
     account_view,
     correspondence_view,
     present_view,
-    receipt_view,
 )
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db import app_now
@@ -190,7 +190,7 @@ def _present(
         item = loaded[row.account_id]
         it = item.account
         view = present_view(it, it.registrations[row.id], context, actor, item.reasons)
-        view["receipt"] = receipt_view(row.receipt_number, it.registrations[row.id])
+        view["receipt"] = kept_view(row)
         views.append(view)
     return views
 

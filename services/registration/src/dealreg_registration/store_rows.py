@@ -270,13 +270,16 @@ def _decision_row(account_id: str, entry: Decided) -> dict[str, Any]:
 def replace_contacts(
     conn: Connection, contacts: Mapping[str, Sequence[Mapping[str, str | None]]]
 ) -> None:
-    """Put a registration's contacts in place of its former ones."""
+    """Put a registration's contacts in place of its former ones. The former may be guessed from the hash
+    of the filed body no longer: its salt goes."""
     for registration_id, entries in contacts.items():
         conn.execute(
             delete(registration_contact).where(
                 registration_contact.c.registration_id == registration_id
             )
         )
+        mine = (registration.c.id == registration_id) & registration.c.receipt_salt.is_not(None)
+        conn.execute(update(registration).where(mine).values(receipt_salt=None))
         if entries:
             conn.execute(
                 insert(registration_contact),

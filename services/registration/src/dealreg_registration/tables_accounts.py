@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -99,6 +100,10 @@ registration = Table(
     Column("market_segment", String(64)),
     Column("owner", JsonText, nullable=False),
     Column("receipt_number", String(64), nullable=False, unique=True),
+    # The receipt's signature and the hash of the filed body, and the salt without which the hash says
+    # nothing: it goes when a person of the body is erased. NULL for receipts that were never signed.
+    Column("receipt_seal", LargeBinary),
+    Column("receipt_salt", String(32)),
     Column("plan_number", Integer, nullable=False),
     Column("last_activity_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),

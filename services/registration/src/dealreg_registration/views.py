@@ -193,15 +193,6 @@ def registration_view(
     }
 
 
-def receipt_view(number: str, registration: Registration) -> dict[str, Any]:
-    """Proof of filing. It carries no place."""
-    return {
-        "number": number,
-        "registration_id": registration.id,
-        "filed_at": _instant(registration.filed_at),
-    }
-
-
 def present_view(
     account: Account,
     registration: Registration,

@@ -38,11 +38,13 @@ from dealreg_registration.finding import (
 from dealreg_registration.metadata import metadata
 from dealreg_registration.precedent_reading import precedents_for
 from dealreg_registration.programme import Programme, ProgrammeStale
+from dealreg_registration.receipting import draft_of, sealed
 from dealreg_registration.waiting import Waiting, next_batch, waiting_for
 from dealreg_shared.contracts.catalogue import REGISTRATION
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.outbox import Outbox
+from dealreg_shared.receipts import Signer
 from dealreg_shared.telemetry import metrics
 from dealreg_shared.web import idempotency
 from dealreg_shared.web.problems import Problem
@@ -65,7 +67,8 @@ WORTH_A_BATCH = 8
 
 
 class AccountWriter:
-    """One per process. ``committed`` is called after each commit, to wake the relay."""
+    """One per process. ``signer`` gives what signs receipts now; ``committed`` is called after each
+    commit, to wake the relay."""
 
     def __init__(
         self,
@@ -74,12 +77,14 @@ class AccountWriter:
         programme: Programme,
         *,
         audit: Table,
+        signer: Callable[[], Signer],
         committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self.programme = programme
         self._audit = audit
+        self._signer = signer
         self._committed = committed
         self._waiting: list[Waiting] = []
         self._in_flight: dict[asyncio.Task[None], Sequence[Waiting]] = {}
@@ -215,6 +220,8 @@ class AccountWriter:
             Context(plan, standing, now),
             case_store.delegators(conn, {person for person in persons if person is not None}, now),
         )
+        if drafts := [it for c in commands if (it := draft_of(c)) is not None]:
+            batch.seals = sealed(drafts, plan.number, now, self._signer())
         batch.suspected = case_store.suspected_pairs(conn, also(resolutions))
         ruled = {c.target.conflict_id for c in commands if c.target.rules}
         batch.precedents = precedents_for(conn, {it for it in ruled if it is not None})

@@ -22,11 +22,12 @@ from dealreg_registration.api.schemas import RegistrationBody
 from dealreg_registration.commands import Target
 from dealreg_registration.domain.errors import DomainError
 from dealreg_registration.handlers.file_registration import FileRegistration
+from dealreg_registration.receipting import draft
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
-from dealreg_shared.ids import new_id, new_secret
+from dealreg_shared.ids import new_id
 from dealreg_shared.telemetry import current
 from dealreg_shared.web.app import HotRoute
 from dealreg_shared.web.problems import is_json, unsupported_media_type
@@ -51,7 +52,7 @@ def filing_route(
         body = RegistrationBody.parse(raw)
         filing = body.filing(filing_partner(principal, body.partner_id))
         await require_known(database, writer.programme, principal, filing.partner_id, key)
-        actor = actor_of(principal)
+        actor, registration_id = actor_of(principal), new_id("reg")
         command = FileRegistration(
             filing=filing,
             target=Target(
@@ -62,8 +63,8 @@ def filing_route(
                 renewal=filing.deal_type == "renewal",
             ),
             actor=actor,
-            registration_id=new_id("reg"),
-            receipt_number=new_secret(),
+            registration_id=registration_id,
+            receipt=draft(registration_id, raw),
             correlation_id=current(),
             idempotency=key,
         )
@@ -73,7 +74,7 @@ def filing_route(
             raise problem_for(refusal) from refusal
         crashpoint("file.committed")
         # A stored answer speaks of the registration that was made then.
-        again = command.registration_id.encode() not in answer.body
+        again = registration_id.encode() not in answer.body
         headers = {REPLAYED: "true"} if again else None
         return Response(answer.body, answer.status, headers, media_type="application/json")
 

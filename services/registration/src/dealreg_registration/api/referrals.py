@@ -15,11 +15,12 @@ from dealreg_registration.domain.referral import Referral
 from dealreg_registration.handlers.answer_referral import AcceptReferral, DeclineReferral
 from dealreg_registration.handlers.consent_referral import ConsentToReferral
 from dealreg_registration.handlers.sweep import sweep
+from dealreg_registration.receipting import draft
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
-from dealreg_shared.ids import new_id, new_secret
+from dealreg_shared.ids import new_id
 from dealreg_shared.telemetry import current
 from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
@@ -97,8 +98,8 @@ def referrals_router(
                 referral_id=referral.id,
                 registration_id=referral.registration_id,
                 actor=actor_of(principal),
-                new_registration_id=new_id("reg"),
-                receipt_number=new_secret(),
+                new_registration_id=(made := new_id("reg")),
+                receipt=draft(made),
                 correlation_id=current(),
                 amount=(given.amount.amount, given.amount.currency) if given.amount else None,
                 close_date=given.close_date,

@@ -12,12 +12,13 @@ from dealreg_registration.api.schemas_handover import ObjectionBody, TransferBod
 from dealreg_registration.handlers.object_to_overlap import ObjectToOverlap
 from dealreg_registration.handlers.sweep import sweep
 from dealreg_registration.handlers.transfer_registration import AnswerTransfer, TransferRegistration
+from dealreg_registration.receipting import draft
 from dealreg_registration.transfer_rows import find_transfer, transfer_page
 from dealreg_registration.writer import AccountWriter
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
-from dealreg_shared.ids import new_id, new_secret
+from dealreg_shared.ids import new_id
 from dealreg_shared.telemetry import current
 from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
@@ -90,8 +91,8 @@ def transfers_router(
                 registration_id=found.registration_id,
                 act=act,
                 actor=actor,
-                new_registration_id=new_id("reg"),
-                receipt_number=new_secret(),
+                new_registration_id=(made := new_id("reg")),
+                receipt=draft(made),
                 correlation_id=current(),
                 idempotency=await acting.key_of(request, principal),
             )

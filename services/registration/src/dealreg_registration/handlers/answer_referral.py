@@ -12,8 +12,9 @@ from dealreg_registration.domain.decide import amount_in_base
 from dealreg_registration.domain.handover_errors import DetailsNeeded, ReferralNotFound
 from dealreg_registration.domain.referral import Referral
 from dealreg_registration.domain.referral_answers import accept, decline, pending
+from dealreg_registration.receipting import Draft, columns, drafted_view
 from dealreg_registration.referral_views import answered_view
-from dealreg_registration.views import encode, receipt_view, registration_view
+from dealreg_registration.views import encode, registration_view
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
@@ -43,14 +44,14 @@ class DeclineReferral:
 class AcceptReferral:
     """The command. What is None is the referrer's, once it has consented.
 
-    ``new_registration_id`` and ``receipt_number`` are for the target's own registration.
+    ``new_registration_id`` and ``receipt`` are for the target's own registration.
     """
 
     referral_id: str
     registration_id: str
     actor: Actor
     new_registration_id: str
-    receipt_number: str
+    receipt: Draft
     correlation_id: str
     amount: tuple[Decimal, str] | None = None
     close_date: date | None = None
@@ -78,7 +79,7 @@ class AcceptReferral:
             "evidence": [],
             "matched_by": "referral",
             "owner": [owner.kind, owner.partner_id, owner.direct_id],
-            "receipt_number": self.receipt_number,
+            **columns(self.receipt, work.seals[own.id]),
             "plan_number": work.context.plan.number,
         }
         for position, contact in enumerate(self.contacts):
@@ -86,7 +87,9 @@ class AcceptReferral:
                 {"registration_id": own.id, "position": position, **contact}
             )
         view["registration"] = registration_view(account, own, decision, self.actor) | {
-            "receipt": receipt_view(self.receipt_number, own)
+            "receipt": drafted_view(
+                self.receipt, work.seals[own.id], own.filed_at, work.context.plan.number
+            )
         }
         crashpoint("referral.accepted")
         return Answer(201, encode(view))

@@ -11,7 +11,8 @@ from dealreg_registration.domain.facts import Disagreement, merge
 from dealreg_registration.domain.filing import decide_again, file, resolve_lines
 from dealreg_registration.domain.quick import quick
 from dealreg_registration.filing import Filing
-from dealreg_registration.views import encode, receipt_view, registration_view
+from dealreg_registration.receipting import Draft, columns, drafted_view
+from dealreg_registration.views import encode, registration_view
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
@@ -19,13 +20,13 @@ from dealreg_shared.ids import new_id
 @quick
 @dataclass(frozen=True, slots=True)
 class FileRegistration:
-    """The command. ``receipt_number`` is random and says nothing about places."""
+    """The command. ``receipt`` is what its registration's receipt will say."""
 
     filing: Filing
     target: Target
     actor: Actor
     registration_id: str
-    receipt_number: str
+    receipt: Draft
     correlation_id: str
     idempotency: IdempotencyKey | None = None
 
@@ -52,7 +53,9 @@ class FileRegistration:
                 {"registration_id": registration.id, "position": position, **contact}
             )
         view = registration_view(account, registration, decision, self.actor)
-        view["receipt"] = receipt_view(self.receipt_number, registration)
+        view["receipt"] = drafted_view(
+            self.receipt, work.seals[registration.id], registration.filed_at, context.plan.number
+        )
         crashpoint("file.decided")
         return Answer(201, encode(view))
 
@@ -104,6 +107,6 @@ class FileRegistration:
             "evidence": list(filing.evidence),
             "matched_by": resolution.matched_by if resolution is not None else None,
             "owner": [owner.kind, owner.partner_id, owner.direct_id],
-            "receipt_number": self.receipt_number,
+            **columns(self.receipt, work.seals[self.registration_id]),
             "plan_number": work.context.plan.number,
         }

@@ -14,6 +14,7 @@ from dealreg_registration.domain.transferring import (
     open_transfer,
 )
 from dealreg_registration.handlers.on_registration import OnRegistration
+from dealreg_registration.receipting import Draft, columns
 from dealreg_registration.transfer_rows import transfer_view
 from dealreg_registration.views import encode
 from dealreg_shared.crashpoint import crashpoint
@@ -43,14 +44,14 @@ class TransferRegistration(OnRegistration):
 
 @dataclass(frozen=True, slots=True)
 class AnswerTransfer:
-    """The command of one side. ``new_registration_id`` and ``receipt_number`` are for the receiver."""
+    """The command of one side. ``new_registration_id`` and ``receipt`` are for the receiver."""
 
     transfer_id: str
     registration_id: str
     act: Literal["accept", "decline"]
     actor: Actor
     new_registration_id: str
-    receipt_number: str
+    receipt: Draft
     correlation_id: str
     idempotency: IdempotencyKey | None = None
 
@@ -75,7 +76,7 @@ class AnswerTransfer:
                 "evidence": [],
                 "matched_by": "transfer",
                 "owner": ["none", None, None],
-                "receipt_number": self.receipt_number,
+                **columns(self.receipt, work.seals[taken.id]),
                 "plan_number": work.context.plan.number,
             }
         crashpoint("transfer.accepted")
