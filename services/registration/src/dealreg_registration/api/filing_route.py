@@ -30,6 +30,7 @@ from dealreg_shared.db import Database
 from dealreg_shared.ids import new_id
 from dealreg_shared.telemetry import current
 from dealreg_shared.web.app import HotRoute
+from dealreg_shared.web.bodies import whole
 from dealreg_shared.web.problems import is_json, unsupported_media_type
 
 PATH = "/v1/registrations"
@@ -45,7 +46,7 @@ def filing_route(
 
     async def file_registration(request: Request) -> Response:
         principal = await authenticator.authenticate(request.headers, *FILERS)
-        raw = await request.body()
+        raw = await whole(request.receive)
         if not is_json(request):
             raise unsupported_media_type(request)
         key = idempotency_of(principal, request.headers, "POST", PATH, raw, required=True)
