@@ -74,4 +74,5 @@ class EndRegistration:
         result = _RESULT[self.act]
         contradict(work.account, registration, result, work.context, new_id, rivals)
         view = present_view(work.account, registration, work.context, self.actor, work.reasons)
+        crashpoint("contradiction.decided")
         return Answer(202, encode(view), version=registration.version)
