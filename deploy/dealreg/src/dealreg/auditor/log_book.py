@@ -180,6 +180,8 @@ class LogBook:
         deliveries = await subscription.fetch(BATCH, wait)
         self.turns()
         if not self._begun:
+            self._begun = await self._database.read(_has_begun)
+        if not self._begun:  # what was fetched comes again, from the first message on
             self._begun = await self._begin(subscription)
             return 0
         if not deliveries:
@@ -191,8 +193,6 @@ class LogBook:
 
     async def _begin(self, subscription: Subscription) -> bool:
         """A new file starts at the beginning of the log, wherever the group stood."""
-        if await self._database.read(lambda conn: conn.execute(select(log_begun)).first()):
-            return True
         try:
             await subscription.seek_to_beginning()
         except BusError:  # on Kafka the partitions come some fetches later
@@ -212,6 +212,10 @@ class LogBook:
                 lambda conn: conn.execute(log_begun.update().values(current_at=now))
             )
         return True
+
+
+def _has_begun(conn: Connection) -> bool:
+    return conn.execute(select(log_begun.c.id)).first() is not None
 
 
 def _take(conn: Connection, deliveries: Iterable[Delivery], now: datetime) -> None:
