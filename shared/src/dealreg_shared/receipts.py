@@ -62,11 +62,10 @@ class Seal:
         return cls(raw[1:9].hex(), raw[0], raw[9:end], raw[end:])
 
     def view(self) -> dict[str, Any]:
-        """As it stands in a receipt."""
+        """As it stands in a receipt. Every receipt has the same length."""
         return {
             "key": self.key_id,
-            "index": self.index,
-            "path": text_of(self.path),
+            "path": text_of(bytes([self.index]) + self.path),
             "signature": text_of(self.signature),
         }
 
@@ -156,10 +155,8 @@ def is_sealed(stated: bytes, sealed: Seal, public_key: bytes) -> bool:
 
 def seal_of(receipt: Mapping[str, Any]) -> Seal:
     """What a receipt carries. Raises KeyError, TypeError or ValueError where it is none."""
-    index = receipt["index"]
-    if type(index) is not int:
-        raise TypeError("index is a number")
-    return Seal(receipt["key"], index, bytes_of(receipt["path"]), bytes_of(receipt["signature"]))
+    path = bytes_of(receipt["path"])
+    return Seal(receipt["key"], path[0] if path else 0, path[1:], bytes_of(receipt["signature"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ import pytest
 
 from tests.factories.registration_service import RegistrationApi, registration_api
 
-OWN = re.compile(r"[a-z]{3}_[0-9a-f]{32}|customer[01]|\"number\":\"[^\"]+\"")
+OWN = re.compile(
+    r"[a-z]{3}_[0-9a-f]{32}|customer[01]|\"(number|salt|body_hash|path|signature)\":\"[^\"]+\""
+)
 
 
 @pytest.fixture

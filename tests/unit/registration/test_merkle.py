@@ -136,6 +136,21 @@ def test_whole_subtrees_may_be_added(before: int, blocks: int, data: st.DataObje
     assert tree.size == len(leaves)
 
 
+@given(st.lists(st.integers(0, 40), max_size=5), st.integers(0, 4))
+def test_many_leaves_at_once_make_the_same_subtrees(counts: list[int], level: int) -> None:
+    leaves = leaves_of(sum(counts))
+    at_once, start, made = Growing(), 0, []
+    for count in counts:
+        made += at_once.extend(leaves[start : start + count], level)
+        start += count
+    tree, nodes = stored(leaves)
+
+    assert at_once.root() == tree.root()
+    assert {(node.level, node.index): node.hash for node in made} == {
+        place: hash_ for place, hash_ in nodes.items() if place[0] >= level
+    }
+
+
 def test_a_subtree_begins_where_it_can() -> None:
     tree = Growing()
     tree.add(leaves_of(1)[0])

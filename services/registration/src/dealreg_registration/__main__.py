@@ -14,6 +14,7 @@ from dealreg_registration.app import (
     make_outbox,
 )
 from dealreg_registration.consumers import consumers
+from dealreg_registration.log_cli import log_commands
 from dealreg_registration.settings import RegistrationSettings
 from dealreg_registration.tables import inbox
 from dealreg_shared.bus.factory import make_bus
@@ -48,6 +49,7 @@ async def _inbox() -> AsyncIterator[Inbox]:
 
 
 cli.add_typer(parked_commands(_inbox), name="parked")
+cli.add_typer(log_commands(service), name="log")
 
 
 def main() -> None:

@@ -89,34 +89,32 @@ def _check_chunk(
     conn: Connection, rows: list[Row[Any]], tree: merkle.Growing, roots: "_Roots", report: Report
 ) -> None:
     made: dict[tuple[int, int], bytes] = {}
-    for row in rows:
-        position, audit_id, salt, stored = (
-            row.position,
-            row.audit_id,
-            bytes(row.salt),
-            bytes(row.leaf),
-        )
-        if position != report.next_position:
-            report.add(f"Entries {report.next_position} to {position - 1} are missing.")
-        report.next_position = position + 1
-        report.entries += 1
-        if audit_id is None:
-            leaf = filler(position, salt)
-        elif row[4] is None:
-            leaf = None
-            report.add(f"Entry {position}: audit row {audit_id} is missing.")
-        else:
-            report.rows += 1
-            leaf = leaf_of(position, entry_of(row), salt)
-        if leaf is not None and leaf != stored:
-            what = "it stands for nothing" if audit_id is None else f"audit row {audit_id}"
-            report.add(f"Entry {position}: {what} is not what was sealed.")
-        for node in tree.add(stored):
-            if node.level >= BLOCK_LEVEL:
-                made[node.level, node.index] = node.hash
-        if tree.size % BLOCK == 0:
-            roots.meet(tree)
+    for start in range(0, len(rows), BLOCK):
+        stored = [_check_entry(row, report) for row in rows[start : start + BLOCK]]
+        for node in tree.extend(stored, BLOCK_LEVEL):
+            made[node.level, node.index] = node.hash
+        roots.meet(tree)
     _check_nodes(conn, made, report)
+
+
+def _check_entry(row: Row[Any], report: Report) -> bytes:
+    """Compare an entry with its audit row; its leaf as it is stored."""
+    position, audit_id, salt, leaf, id_ = row[:5]
+    if position != report.next_position:
+        report.add(f"Entries {report.next_position} to {position - 1} are missing.")
+    report.next_position = position + 1
+    report.entries += 1
+    stored = bytes(leaf)
+    if audit_id is None:
+        if filler(position, bytes(salt)) != stored:
+            report.add(f"Entry {position}: it stands for nothing, and something was sealed there.")
+    elif id_ is None:
+        report.add(f"Entry {position}: audit row {audit_id} is missing.")
+    else:
+        report.rows += 1
+        if leaf_of(position, entry_of(row), bytes(salt)) != stored:
+            report.add(f"Entry {position}: audit row {audit_id} is not what was sealed.")
+    return stored
 
 
 def _check_nodes(conn: Connection, made: dict[tuple[int, int], bytes], report: Report) -> None:

@@ -114,16 +114,12 @@ def _grow(
     count = -(-len(rows) // BLOCK) * BLOCK
     noise = os.urandom(count * SALT)
     entries: list[dict[str, Any]] = []
-    nodes: list[dict[str, Any]] = []
+    leaves: list[bytes] = []
     for number in range(count):
-        position, salt = tree.size, noise[number * SALT : (number + 1) * SALT]
+        position, salt = tree.size + number, noise[number * SALT : (number + 1) * SALT]
         row = rows[number] if number < len(rows) else None
         leaf = filler(position, salt) if row is None else leaf_of(position, entry_of(row), salt)
-        nodes += [
-            {"level": node.level, "index": node.index, "hash": node.hash}
-            for node in tree.add(leaf)
-            if node.level >= BLOCK_LEVEL
-        ]
+        leaves.append(leaf)
         entries.append(
             {
                 "position": position,
@@ -132,6 +128,10 @@ def _grow(
                 "leaf": leaf,
             }
         )
+    nodes = [
+        {"level": node.level, "index": node.index, "hash": node.hash}
+        for node in tree.extend(leaves, BLOCK_LEVEL)
+    ]
     return entries, nodes
 
 

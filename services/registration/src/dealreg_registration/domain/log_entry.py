@@ -21,8 +21,8 @@ rows an act has written is nobody's to count, and all hashes below a block's own
 BLOCK_LEVEL = 4
 """2 ** 4 = 16."""
 
-_SHOWN = b"dealreg-log-shown-1"
-_HIDDEN = b"dealreg-log-hidden-1"
+_SHOWN = "dealreg-log-shown-1 "
+_HIDDEN = "dealreg-log-hidden-1 "
 _FILLER = b"dealreg-log-filler-1"
 
 
@@ -70,13 +70,7 @@ def filler(position: int, salt: bytes) -> bytes:
     return leaf(position, *empty)
 
 
-def _texts(kind: bytes, *texts: str | None) -> bytes:
+def _texts(kind: str, *texts: str | None) -> bytes:
     """Texts with their lengths before them, so that no two lists have the same bytes."""
-    parts = [kind]
-    for text in texts:
-        if text is None:
-            parts.append(b"\xff\xff\xff\xff")
-        else:
-            raw = text.encode()
-            parts.append(len(raw).to_bytes(4, "big") + raw)
-    return b"".join(parts)
+    listed = ["-" if text is None else f"{len(text)}:{text}" for text in texts]
+    return (kind + "".join(listed)).encode()

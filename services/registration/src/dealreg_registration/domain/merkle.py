@@ -45,6 +45,13 @@ def joined(hashes: Sequence[bytes]) -> bytes:
     return result
 
 
+def whole_root(row: Sequence[bytes]) -> bytes:
+    """The root over leaves whose number is a power of two."""
+    while len(row) > 1:
+        row = [sha256(b"\x01" + row[at] + row[at + 1]).digest() for at in range(0, len(row), 2)]
+    return row[0]
+
+
 def subtrees(begin: int, end: int) -> list[tuple[int, int]]:
     """The largest complete subtrees, as (level, index), of a range of a proof, from the left."""
     found = []
@@ -84,6 +91,21 @@ class Growing:
             node = Node(left.level + 1, left.index >> 1, node_hash(left.hash, node.hash))
             made.append(node)
         self.edge.append(node)
+        return made
+
+    def extend(self, leaves: Sequence[bytes], level: int) -> list[Node]:
+        """Add leaves, and give the subtrees of ``level`` and above that are complete by now: the smaller
+        ones are not made one by one where a subtree of ``level`` can begin."""
+        made: list[Node] = []
+        width = 1 << level
+        start = 0
+        while start < len(leaves):
+            if len(leaves) - start >= width and not self.size & (width - 1):
+                made += self.add(whole_root(leaves[start : start + width]), level)
+                start += width
+            else:
+                made += [node for node in self.add(leaves[start]) if node.level >= level]
+                start += 1
         return made
 
     def root(self) -> bytes:
