@@ -34,8 +34,11 @@ LEASE_OVER = 80.0
 """Seconds that the clock moves on at each kill: what the dead process had leased is free."""
 
 DELIVERY_LEASE_OVER = 400.0
-KILLS, SECONDS = 170, 1200.0
+KILLS, SECONDS = 200, 1200.0
 """In full, on each kind of installation: so many kills, or what can be had in so long."""
+
+POINTS, LEAST = 60, 150
+"""Fewer points or kills on one kind of installation than these prove too little."""
 
 MISSED_AFTER = 12.0
 """Seconds that a target may still be met in after its piece was told."""
@@ -326,7 +329,7 @@ async def _end(stage: Stage) -> Outcome:
     killed, caller = stage.killed, stage.story.caller
     points = {target.point for target in killed}
     refused = sum(n for status, n in caller.statuses.items() if status >= 500 and status != 503)
-    enough = not stage.lab.full or (len(points) >= 60 and len(killed) >= KILLS // 2)
+    enough = not stage.lab.full or (len(points) >= POINTS and len(killed) >= LEAST)
     for fault in faults:
         stage.lab.say(f"  {fault}")
     return Outcome(
