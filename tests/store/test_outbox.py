@@ -23,6 +23,7 @@ METADATA = MetaData()
 TABLES = outbox_tables(METADATA)
 OUTBOX = Outbox(TABLES, "/dealreg/registration", "default")
 KEYS = [f"key-{number}" for number in range(7)]
+EARLIER = AT - timedelta(days=900)
 
 
 @pytest.fixture
@@ -289,8 +290,7 @@ async def test_a_crash_between_publish_and_mark_repeats_and_loses_nothing(
 
 
 async def expire_leases(database: Database) -> None:
-    earlier = AT - timedelta(days=900)
-    await database.write(lambda conn: conn.execute(TABLES.lease.update().values(until=earlier)))
+    await database.write(lambda conn: conn.execute(TABLES.lease.update().values(until=EARLIER)))
 
 
 async def test_a_shard_that_another_relay_holds_is_left_to_it(
@@ -303,6 +303,51 @@ async def test_a_shard_that_another_relay_holds_is_left_to_it(
     assert await second.drain() == 0
     await expire_leases(stored)
     assert await second.drain() == 1
+
+
+async def test_a_lease_is_prolonged_while_a_publish_is_under_way(
+    stored: Database, embedded_bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relaying, "KEEP_SECONDS", 0.01)
+    until = select(func.min(TABLES.lease.c.until))
+
+    class Slow(UnreliableBus):
+        async def publish(self, messages: Sequence[Message]) -> None:
+            await expire_leases(stored)
+            while await stored.read(lambda conn: conn.execute(until).scalar_one()) <= EARLIER:
+                await asyncio.sleep(0.01)
+            assert await relay(stored, embedded_bus).drain() == 0
+            await super().publish(messages)
+
+    await append(stored, suspended("a"))
+    assert await relay(stored, Slow(embedded_bus)).drain() == 1
+
+
+async def test_a_relay_that_comes_late_leaves_the_newest_of_a_key_last_on_a_compacted_topic(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    """Paused in mid-publish while another relay carried on, also an erasure."""
+
+    class Paused(UnreliableBus):
+        async def publish(self, messages: Sequence[Message]) -> None:
+            if not self.batches:
+                await append(stored, person("p1"))
+                await stored.write(lambda conn: OUTBOX.erase(conn, PEOPLE, ["p2"], AT))
+                await expire_leases(stored)
+                await relay(stored, embedded_bus).drain()
+                await expire_leases(stored)
+            await super().publish(messages)
+
+    await append(stored, person("p1"), person("p2"))
+    late = Paused(embedded_bus)
+    one = relay(stored, late)
+    await one.drain()
+    last = {(message.key, message.headers) for message in late.batches[-1]}
+    assert {(key, dict(headers)["keyversion"]) for key, headers in last} == {
+        ("p1", "2"),
+        ("p2", "2"),
+    }
+    assert await unsent(stored) == 0
 
 
 async def test_a_lease_from_a_clock_that_was_set_back_does_not_hold(

@@ -7,7 +7,8 @@ not needed for any, so a lease that fails costs duplicates only. Must not know w
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -18,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.bus.headers import event_headers, tombstone_headers
 from dealreg_shared.bus.port import Bus, BusError, Message
+from dealreg_shared.contracts.catalogue import TOPICS
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.faults import is_transient
@@ -33,8 +35,11 @@ STANDBY_SECONDS = 2.0
 
 BATCH = 500
 PUBLISH_SECONDS = 30.0
-LEASE_SECONDS = 75.0
-"""Longer than a publish may take, with room for the read before and the mark after it."""
+LEASE_SECONDS = 12.0
+"""Until another relay takes over from one that is paused or dead."""
+
+KEEP_SECONDS = 4.0
+"""How often a lease is prolonged, also while a publish is under way."""
 
 MEASURE_SECONDS = 5.0
 LONGEST_PAUSE = 5.0
@@ -128,10 +133,8 @@ class Relay:
     async def _round(self) -> int:
         """One batch: read, publish, mark. Returns how many rows were acknowledged."""
         async with self._one_at_a_time:
-            if self._held.until - monotonic() < PUBLISH_SECONDS:
-                asked = monotonic()
-                shards = await self._database.write(self._lease)
-                self._held = _Held(shards, asked + LEASE_SECONDS)
+            if self._held.until - monotonic() < LEASE_SECONDS - KEEP_SECONDS:
+                await self._keep()
                 crashpoint("relay.leased")
             if not self._held.shards:
                 self._held = _Held()
@@ -141,16 +144,45 @@ class Relay:
                 return 0
             crashpoint("relay.read")
             try:
-                async with asyncio.timeout(PUBLISH_SECONDS):
+                async with self._keeping(), asyncio.timeout(PUBLISH_SECONDS):
                     await self._bus.publish([_message(row) for row in rows])
             except TimeoutError as error:
                 raise BusError(f"no acknowledgement within {PUBLISH_SECONDS:g} s") from error
             crashpoint("relay.published")
-            ids = [row.id for row in rows]
-            await self._database.write(lambda conn: self._mark(conn, ids))
+            await self._database.write(lambda conn: self._mark(conn, rows))
             crashpoint("relay.marked")
-            _SENT.labels(self._name).inc(len(ids))
-            return len(ids)
+            _SENT.labels(self._name).inc(len(rows))
+            return len(rows)
+
+    async def _keep(self) -> None:
+        asked = monotonic()
+        shards = await self._database.write(self._lease)
+        self._held = _Held(shards, asked + LEASE_SECONDS)
+
+    @asynccontextmanager
+    async def _keeping(self) -> AsyncIterator[None]:
+        """Prolong the lease while the context lasts; a failure to do so costs duplicates only."""
+
+        async def keep() -> None:
+            while True:
+                await asyncio.sleep(KEEP_SECONDS)
+                await self._keep()
+
+        keeping = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            try:
+                await keeping
+            except asyncio.CancelledError:
+                pass
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                get_logger(__name__).warning(
+                    "the relay's lease was not prolonged", relay=self._name, error=repr(error)
+                )
 
     def _lease(self, conn: Connection) -> tuple[int, ...]:
         """Take or prolong every shard that nobody else holds; returns the shards held."""
@@ -185,11 +217,35 @@ class Relay:
             query = query.where(table.c.shard.in_(self._held.shards))
         return conn.execute(query.order_by(table.c.id).limit(BATCH)).all()
 
-    def _mark(self, conn: Connection, ids: Sequence[int]) -> None:
+    def _mark(self, conn: Connection, rows: Sequence[Row[Any]]) -> None:
+        """Mark ``rows`` as sent. Where another relay did, or they were erased, this one came late."""
         table = self._tables.outbox
-        now = app_now(conn)
-        conn.execute(table.update().where(table.c.id.in_(ids)).values(sent_at=now))
+        ids = [row.id for row in rows]
+        marked = conn.execute(
+            table.update()
+            .where(table.c.id.in_(ids), table.c.sent_at.is_(None))
+            .values(sent_at=app_now(conn))
+        )
+        if marked.rowcount < len(rows):
+            self._repeat_newest(conn, rows)
         crashpoint("relay.marking")
+
+    def _repeat_newest(self, conn: Connection, rows: Sequence[Row[Any]]) -> None:
+        """Send the newest message of the keys of ``rows`` again, where a compacted topic may have got
+        ``rows`` behind it: such a topic keeps of each key what came last."""
+        table = self._tables.outbox
+        published: dict[tuple[str, str], int] = {}
+        for row in rows:
+            if TOPICS[row.topic].compacted:
+                published[row.topic, row.key] = row.version
+        for (topic, key), version in sorted(published.items()):
+            of_key = (table.c.topic == topic) & (table.c.key == key)
+            newest = select(func.max(table.c.version)).where(of_key).scalar_subquery()
+            conn.execute(
+                table.update()
+                .where(of_key, table.c.version == newest, table.c.version > version)
+                .values(sent_at=None)
+            )
 
     async def _measure(self) -> None:
         if monotonic() - self._measured < MEASURE_SECONDS:
