@@ -122,6 +122,21 @@ async def unswept(world: AuditWorld) -> str:
     return found
 
 
+async def unsealed(world: AuditWorld) -> str:
+    row = {
+        "id": 999_999,
+        "at": world.now() - LONG_AGO,
+        "actor": "nobody",
+        "action": "claim.expired",
+        "subject": "reg_1",
+        "detail": {},
+    }
+    await world.plant(
+        "registration", lambda conn: conn.execute(registration.audit.insert().values(row))
+    )
+    return "999999"
+
+
 async def unsent(world: AuditWorld) -> str:
     found = await account(world, 3)
     table = registration.outbox.outbox
@@ -333,6 +348,7 @@ FAULTS = [
     Fault(without_a_claim, "accounts", "has given 1 places, but holds 0 claims"),
     Fault(two_winners, "one-winner", "2 claims hold the line platform"),
     Fault(unswept, "sweep", "no sweep has carried it out"),
+    Fault(unsealed, "sealed", "to be sealed into the log"),
     Fault(unsent, "events-sent", "wait to be sent"),
     Fault(event_missing, "accounts", "but its outbox holds"),
     Fault(last_event_missing, "log-known:registration", "the database does not know it at all"),

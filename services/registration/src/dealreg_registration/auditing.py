@@ -139,6 +139,28 @@ def _swept(conn: Connection, now: datetime) -> tuple[Sequence[Finding], int]:
     return findings, len(rows)
 
 
+def _sealed(conn: Connection, now: datetime) -> tuple[Sequence[Finding], int]:
+    """What was committed is in the log. The log itself is checked by ``log verify``."""
+    audit, last = tables.audit, select(tables.log_state.c.last_audit_id).scalar_subquery()
+    row = conn.execute(
+        select(audit.c.id, audit.c.at, audit.c.recorded_at)
+        .where(audit.c.id > last)
+        .order_by(audit.c.id)
+        .limit(1)
+    ).first()
+    written = None if row is None else row.recorded_at or row.at
+    if row is None or written is None or written >= now - OVERDUE:
+        return [], 1
+    waits = (now - written).total_seconds()
+    return [
+        Finding(
+            f"Audit row {row.id} and those after it have waited {waits:.0f} s to be sealed into the log.",
+            (str(row.id),),
+            written,
+        )
+    ], 1
+
+
 def open_cases(conn: Connection) -> list[OpenCase]:
     """Every case that waits for a person."""
     table = tables.conflict
@@ -169,6 +191,7 @@ AUDITED = Audited(
     checks=[
         *message_checks(tables.outbox, tables.inbox),
         Check("sweep", whole(_swept), often=True),
+        Check("sealed", whole(_sealed), often=True),
         Check("decided", _decided),
         Check("accounts", _accounts),
         Check("one-winner", whole(_winners)),
