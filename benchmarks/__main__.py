@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from benchmarks import ladder, matching, registrations
+from benchmarks import ladder, log, matching, registrations
 from benchmarks.report import machine, table
 from dealreg_devstack import Postgres
 
@@ -11,11 +11,14 @@ from dealreg_devstack import Postgres
 def main() -> None:
     """Parse the arguments, run what they name, print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", choices=["registrations", "matching", "ladder", []])
+    parser.add_argument(
+        "what", nargs="*", choices=["registrations", "matching", "ladder", "log", []]
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="measured, of each contestant")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--cases", type=int, default=10_000, help="of the ladder")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the log")
     given = parser.parse_args()
     what = given.what or ["registrations", "matching"]
     if "registrations" in what:
@@ -35,6 +38,10 @@ def main() -> None:
     if "ladder" in what:
         print("\nThe ladder on PostgreSQL and Kafka, and its notices\n")
         print(table(asyncio.run(ladder.run(ladder.Size(cases=given.cases)))))
+    if "log" in what:
+        with Postgres() as server:
+            print(f"\nThe log over {given.rows:,} audit rows\n")
+            print(table(asyncio.run(log.run(given.rows, server))))
 
 
 if __name__ == "__main__":

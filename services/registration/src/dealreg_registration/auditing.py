@@ -154,7 +154,7 @@ def _sealed(conn: Connection, now: datetime) -> tuple[Sequence[Finding], int]:
     waits = (now - written).total_seconds()
     return [
         Finding(
-            f"Audit row {row.id} and those after it have waited {waits:.0f} s to be sealed into the log.",
+            f"Audit row {row.id} and what follows has waited {waits:.0f} s to be sealed into the log.",
             (str(row.id),),
             written,
         )
