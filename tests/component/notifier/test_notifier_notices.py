@@ -251,23 +251,27 @@ async def test_a_result_on_ended_claims_says_that_states_stay(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "words"),
+    ("name", "before", "state", "words"),
     [
-        ("expired", "expired", "Platform protection has expired"),
-        ("promoted", "protected", "Platform is now protected until 31 May 2026"),
-        ("closed", "closed", "Platform claim is closed"),
-        ("superseded", "superseded", "replaced by your newer registration"),
-        ("revoked", "revoked", "Platform claim is revoked"),
+        ("expired", "protected", "expired", "Platform protection has expired"),
+        ("promoted", "contested", "protected", "Platform is now protected until 31 May 2026"),
+        ("closed", "contested", "closed", "Platform claim is closed"),
+        ("superseded", "open", "superseded", "replaced by another registration of the same deal"),
+        ("revoked", "protected", "revoked", "Platform claim is revoked"),
     ],
 )
 async def test_what_becomes_of_a_claim_is_told(
-    world: World, name: str, state: Any, words: str
+    world: World, name: str, before: Any, state: Any, words: str
 ) -> None:
     window = {"protected_from": START, "protected_until": START + timedelta(days=90)}
+    change = ClaimChange(
+        claim_id="clm_reg_a", product_line="platform", place=1, from_state=before, to_state=state
+    )
     data = make.changed(
         "reg_a",
         "acme",
         state,
+        claim=change,
         reasons=("The former protection ended.",),
         **(window if name == "promoted" else {}),
     )

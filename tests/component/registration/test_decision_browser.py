@@ -66,7 +66,7 @@ async def test_a_manager_decides_on_the_phone_from_the_mail(
     assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert (await world.case())["state"] == "open"
 
-    await page.get_by_label("Your reason").fill("The buyer asked for Cam in writing.")
+    await page.get_by_label("Your reason").fill("The buyer asked for the later one in writing.")
     await page.get_by_role("button", name="Award it to Cam Ltd").click()
     await page.get_by_role("heading", name="The case is decided").wait_for()
 

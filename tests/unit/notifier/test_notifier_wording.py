@@ -273,12 +273,12 @@ def test_staff_read_which_account_may_be_the_same_and_what_found_it() -> None:
         ),
         (
             {"from_state": "contested", "to_state": "superseded", "cause": "merged"},
-            "replaced by another registration of yours",
+            "replaced by another registration of the same deal",
             "Another claim of your deal",
         ),
         (
             {"from_state": "open", "to_state": "superseded", "cause": "filed_again"},
-            "replaced by another registration of yours",
+            "replaced by another registration of the same deal",
             "You registered",
         ),
         (
