@@ -16,11 +16,9 @@ from dealreg_registration.domain.identity import Resolution
 from dealreg_registration.domain.merging import Moved
 from dealreg_registration.domain.plan import PlanBook
 from dealreg_registration.domain.precedents import Precedent
-from dealreg_registration.domain.quick import quick
 from dealreg_shared.receipts import Seal
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the caller is told: an HTTP status and the very bytes, kept for its idempotency key.
@@ -33,7 +31,6 @@ class Answer:
     version: int | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
     """``scope`` is the caller, so that nobody can ask for another's answer."""
@@ -43,7 +40,6 @@ class IdempotencyKey:
     request_hash: str
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who commands: an API key of a partner or of staff, or the system itself. Staff have a role, and a
@@ -63,7 +59,6 @@ class Actor:
 SYSTEM = Actor("system", "system")
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Target:
     """Which account a command is for: named by its id, by a registration, by a case, or by keys.

@@ -10,13 +10,11 @@ from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.decide import amount_in_base
 from dealreg_registration.domain.facts import Facts, Location
 from dealreg_registration.domain.identity import domain_key, external_key, name_keys
-from dealreg_registration.domain.quick import quick
 from dealreg_registration.domains import registrable_domain
 
 NOWHERE = Location()
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Filing:
     """What a partner (or staff for it) files. Contacts are a person's data and go to their own table."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from dealreg_registration.domain.quick import quick
 from dealreg_shared import receipts
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.ids import new_secret
@@ -21,7 +20,6 @@ from dealreg_shared.receipts import Seal, Signer
 _NO_BODY = bytes(32)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A receipt before it is signed. ``number`` is random and says nothing about places; ``body_hash``

@@ -15,7 +15,6 @@ from dealreg_registration.domain.causes import Cause
 from dealreg_registration.domain.entries import AccountEdited, AccountMerged, Decided
 from dealreg_registration.domain.facts import Facts, Location, Source
 from dealreg_registration.domain.flags import NO_FLAGS, Flags
-from dealreg_registration.domain.quick import quick
 from dealreg_registration.domain.referral import Referral, ReferralMoved
 from dealreg_registration.domain.transfer import Transfer, TransferMoved
 
@@ -45,7 +44,6 @@ PENDING: frozenset[State] = frozenset({"open", "referred"})
 ACTIVE: frozenset[State] = LIVE | PENDING
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One registration x one product line (rules.md, section 1)."""
@@ -96,7 +94,6 @@ class Claim:
         return self.state == "contested" and self.flags.offered_until is not None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Registration:
     """What of a registration bears on decisions. ``amount_base`` is in the programme's currency."""
@@ -124,7 +121,6 @@ class Registration:
     """The partner whose referral this registration came from."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class ClaimMoved:
     """A claim took a step. ``before`` is None when it was just filed.
@@ -140,7 +136,6 @@ class ClaimMoved:
     note: str | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Who owns the account: gets its leads and referrals. Under co-sell both ids are set."""
@@ -158,7 +153,6 @@ class Owner:
         ]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Acted:
     """Someone acted on a registration; the claim steps that follow in the journal are its effect."""

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dealreg_registration.domain.plan import Plan, Standing
-from dealreg_registration.domain.quick import quick
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Context:
     """All that a decision reads besides the filing and the account."""

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from dealreg_registration.domain.facts import Facts, Location
 from dealreg_registration.domain.match import Match, Specificity, Target
 from dealreg_registration.domain.plan import NamedAccount, Plan, Standing
-from dealreg_registration.domain.quick import quick
 from dealreg_registration.domain.territory import Assignment, Territory
 
 
@@ -25,7 +24,6 @@ class Cover(NamedTuple):
         return self.assignment.partner_id
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """``covering`` and ``overlays`` are best first; ``silenced`` lost standing to an exclusive.

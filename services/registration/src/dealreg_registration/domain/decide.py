@@ -27,7 +27,6 @@ from dealreg_registration.domain.facts import Disagreement
 from dealreg_registration.domain.match import Target
 from dealreg_registration.domain.owner import owner_of
 from dealreg_registration.domain.plan import NamedAccount, Plan, window
-from dealreg_registration.domain.quick import quick
 from dealreg_registration.domain.trace import Step
 
 RULE_BOOK = "2026-11.2"
@@ -35,7 +34,6 @@ RULE_BOOK = "2026-11.2"
 it changes whenever the same inputs would give another result, be it a word (a test holds it)."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class LineDecision:
     """What becomes of one claim, and why. ``supersedes`` and ``duplicate_of`` are claim ids."""
@@ -62,7 +60,6 @@ class LineDecision:
         return tuple(step.sentence for step in self.trace if step.held)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     plan_number: int

@@ -12,10 +12,8 @@ from operator import attrgetter
 
 from dealreg_registration.domain.account import Account, Claim
 from dealreg_registration.domain.plan import PlanBook, Standing
-from dealreg_registration.domain.quick import quick
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """What time depends on besides the account: all plans, and when partners were active."""
@@ -28,7 +26,6 @@ Step = Callable[[Account, Claim, Timeline, datetime], None]
 """Carries out what is due on a claim, at its instant."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Due:
     """A step of a claim, due at ``at``. ``rank`` orders kinds of steps at one instant and place."""

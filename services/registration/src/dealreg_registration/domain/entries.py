@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from dealreg_registration.domain.quick import quick
 
-
-@quick
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A decision as it is kept: canonical inputs and result, both JSON values."""

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
 
-from dealreg_registration.domain.quick import quick
-
 Source = Literal["staff", "partner"]
 
 
@@ -35,7 +33,6 @@ class Band(NamedTuple):
         return above and below
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Location:
     """``country`` is ISO 3166-1 alpha-2, ``subdivision`` ISO 3166-2; codes upper case."""
@@ -56,7 +53,6 @@ class Location:
         return f"{self.country}:{''.join(filter(str.isalnum, self.postal_code.upper()))}"
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The account's facts. None is unknown."""

@@ -9,10 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from dealreg_registration.domain.quick import quick
 
-
-@quick
 @dataclass(frozen=True, slots=True)
 class Flags:
     """A vacancy is named by the instant at which its line was lost."""

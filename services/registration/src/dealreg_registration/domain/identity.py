@@ -13,8 +13,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dealreg_registration.domain.quick import quick
-
 NORMALISER = "name1"
 
 _LEGAL_FORMS = {
@@ -75,7 +73,6 @@ def name_keys(
     return keys
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The account that a filing's keys name, if any.

@@ -12,11 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from dealreg_registration.domain.quick import quick
 from dealreg_registration.domain.territory import Territory
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Target:
     """What territories are matched against. None is unknown; ``any_line`` matches every line."""

@@ -9,7 +9,6 @@ from dealreg_registration.domain.account import Registration
 from dealreg_registration.domain.cases import open_possible_duplicate
 from dealreg_registration.domain.facts import Disagreement, merge
 from dealreg_registration.domain.filing import decide_again, file, resolve_lines
-from dealreg_registration.domain.quick import quick
 from dealreg_registration.filing import Filing
 from dealreg_registration.receipting import Draft, columns, drafted_view
 from dealreg_registration.views import encode, registration_view
@@ -17,7 +16,6 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class FileRegistration:
     """The command. ``receipt`` is what its registration's receipt will say."""
