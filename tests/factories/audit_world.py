@@ -77,6 +77,10 @@ class AuditWorld:
         found: LogBook = self.service.extras["log"]
         return found
 
+    @property
+    def dialect(self) -> str:
+        return self.services["registration"].database.dialect
+
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 

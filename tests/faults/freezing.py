@@ -1,6 +1,7 @@
 """Stops one part of a live process, as a deadlock or a lost wake-up would: the process goes on without.
 
 ``PROOF_FREEZE`` names a file; a part whose name stands in it does not go round until it is taken out.
+``SERVICE-ticks`` there means all ticks of a service.
 """
 
 import asyncio
@@ -27,14 +28,17 @@ def freezable(service: Service) -> Service:
     for flow in service.flows:
         method = ROUNDS.get(type(flow).__name__)
         if method is not None:
-            setattr(flow, method, _held(flow.name, file, getattr(flow, method)))
-    service.ticks = [replace(tick, run=_held(tick.name, file, tick.run)) for tick in service.ticks]
+            setattr(flow, method, _held({flow.name}, file, getattr(flow, method)))
+    service.ticks = [
+        replace(tick, run=_held({tick.name, f"{service.name}-ticks"}, file, tick.run))
+        for tick in service.ticks
+    ]
     return service
 
 
-def _held(name: str, file: Path, run: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+def _held(names: set[str], file: Path, run: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     async def held(*arguments: Any) -> Any:
-        while file.exists() and name in file.read_text("utf-8").split():
+        while file.exists() and names & set(file.read_text("utf-8").split()):
             await asyncio.sleep(LOOK_EVERY)
         return await run(*arguments)
 

@@ -95,6 +95,23 @@ async def undecided(world: AuditWorld) -> str:
     return found
 
 
+async def not_emitted(world: AuditWorld) -> str:
+    """Another event stands in the place of the filing."""
+    found = await account(world, 13)
+    await world.sql(
+        "registration",
+        "UPDATE outbox SET created_at = :at WHERE key = :key",
+        key=found,
+        at=world.now() if world.dialect == "postgresql" else "2026-01-01T00:00:00.000000Z",
+    )
+    registration_id: str = await world.one(
+        "registration",
+        "SELECT min(id) FROM registration WHERE account_id = :account",
+        account=found,
+    )
+    return registration_id
+
+
 async def without_a_claim(world: AuditWorld) -> str:
     found = await account(world, 1)
     await world.sql("registration", "DELETE FROM claim WHERE account_id = :id", id=found)
@@ -345,6 +362,7 @@ class Fault:
 
 FAULTS = [
     Fault(undecided, "decided", "was accepted, but has no decision"),
+    Fault(not_emitted, "decided", "was accepted, but has no event"),
     Fault(without_a_claim, "accounts", "has given 1 places, but holds 0 claims"),
     Fault(two_winners, "one-winner", "2 claims hold the line platform"),
     Fault(unswept, "sweep", "no sweep has carried it out"),

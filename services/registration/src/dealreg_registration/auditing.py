@@ -20,8 +20,10 @@ HOLDING = ("protected", "extended")
 
 
 def _decided(conn: Connection, after: str, _now: datetime) -> Looked:
-    """Every registration has its decision and its claims."""
+    """Every registration has its decision and its claims, and the account that numbered them told of it
+    at that instant. (Merged since, the account's events still stand under its own key.)"""
     table, decision, claim = tables.registration, tables.decision, tables.claim
+    outbox = tables.outbox.outbox
     rows = conn.execute(
         select(table.c.id, table.c.filed_at)
         .where(table.c.id > after)
@@ -34,15 +36,32 @@ def _decided(conn: Connection, after: str, _now: datetime) -> Looked:
             select(decision.c.registration_id).where(decision.c.registration_id.in_(ids))
         ).scalars()
     )
-    claimed = set(
+    numbered: dict[str, set[str]] = {}
+    for registration_id, account_id in conn.execute(
+        select(claim.c.registration_id, claim.c.numbered_by)
+        .where(claim.c.registration_id.in_(ids))
+        .distinct()
+    ):
+        numbered.setdefault(registration_id, set()).add(account_id)
+    told = set(
         conn.execute(
-            select(claim.c.registration_id).where(claim.c.registration_id.in_(ids))
-        ).scalars()
+            select(outbox.c.key, outbox.c.created_at).where(
+                outbox.c.topic == REGISTRATION,
+                outbox.c.key.in_({key for keys in numbered.values() for key in keys}),
+            )
+        )
+        .tuples()
+        .all()
     )
+    emitted = {
+        row.id
+        for row in rows
+        if any((key, row.filed_at) in told for key in numbered.get(row.id, ()))
+    }
     findings = [
         Finding(f"{row.id} was accepted, but has no {what}.", (row.id,), row.filed_at)
         for row in rows
-        for what, known in (("decision", decided), ("claim", claimed))
+        for what, known in (("decision", decided), ("claim", numbered), ("event", emitted))
         if row.id not in known
     ]
     return Looked(findings, len(rows), ids[-1] if len(rows) == SLICE else None)
