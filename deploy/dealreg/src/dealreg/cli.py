@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "dealreg.demo.command:demo",
     "plan": "dealreg.plan:plan_app",
     "explain": "dealreg.explain:explain",
+    "replay": "dealreg.replay:replay",
     "verify": "dealreg.verify:verify",
     "import": "dealreg.import_registrations:import_",
     "export": "dealreg.export_registrations:export",

@@ -1,5 +1,6 @@
 """Reads the files that people write: plans and deals, in YAML or JSON. Says where a fault lies."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,19 @@ def read(path: Path) -> Any:
     return content
 
 
-def check_plan(path: Path) -> PlanReport:
-    """Everything that is wrong with the plan in ``path``. Raises ``Unreadable`` if there is no file."""
-    return validate_plan(_bytes(path))
+def check_plan(
+    path: Path, *, people: Collection[str] = (), erased: Collection[str] = ()
+) -> PlanReport:
+    """Everything that is wrong with the plan in ``path``. ``people`` are on record with name and
+    address, ``erased`` were. Raises ``Unreadable`` if there is no file."""
+    return validate_plan(_bytes(path), people=people, erased=erased)
 
 
-def read_plan(path: Path) -> PlanDocument:
+def read_plan(
+    path: Path, *, people: Collection[str] = (), erased: Collection[str] = ()
+) -> PlanDocument:
     """The plan in ``path``, checked as for publication. Raises ``Unreadable`` naming every fault."""
-    report = check_plan(path)
+    report = check_plan(path, people=people, erased=erased)
     if report.document is None:
         raise Unreadable("\n".join(lines(path, report.faults)))
     return report.document

@@ -118,11 +118,7 @@ class Programme:
                 plan.c.number.not_in(set(self._plans))
             )
         ).all()
-        periods = conn.execute(
-            # Two changes may share an instant where the clock stands still.
-            select(partner_status).order_by(partner_status.c.since, partner_status.c.id)
-        ).all()
-        return version, plans, periods
+        return version, plans, _periods(conn)
 
 
 def _compile(rows: Sequence[Row[Any]]) -> dict[int, Plan]:
@@ -135,6 +131,18 @@ def _compile(rows: Sequence[Row[Any]]) -> dict[int, Plan]:
         )
         for row in rows
     }
+
+
+def read_standing(conn: Connection) -> Standing:
+    """Which partner was suspended when, over all history."""
+    return _standing(_periods(conn))
+
+
+def _periods(conn: Connection) -> Sequence[Row[Any]]:
+    return conn.execute(
+        # Two changes may share an instant where the clock stands still.
+        select(partner_status).order_by(partner_status.c.since, partner_status.c.id)
+    ).all()
 
 
 def _standing(rows: Sequence[Row[Any]]) -> Standing:

@@ -22,15 +22,18 @@ class NotReplayable(Exception):
     """The inputs lead to no decision at all: they are not those of a stored one."""
 
 
-def replay(inputs: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+def replay(
+    inputs: Mapping[str, Any], plan: Plan, standing: Standing | None = None
+) -> dict[str, Any]:
     """The result of the decision made from ``inputs`` (written by ``domain.inputs``) under ``plan``.
 
-    Raises ``NotReplayable``.
+    The inputs name the suspended partners that the plan of the day asked for. Another plan may ask for
+    others: give it the ``standing`` of history. Raises ``NotReplayable``.
     """
     now = datetime.fromisoformat(inputs["now"])
-    standing = Standing(
-        {partner: [StatusPeriod(now, suspended=True)] for partner in inputs.get("suspended", ())}
-    )
+    if standing is None:
+        suspended = inputs.get("suspended", ())
+        standing = Standing({one: [StatusPeriod(now, suspended=True)] for one in suspended})
     account = _account(inputs, plan, now)
     if "standby" in inputs:
         causes: tuple[Because, ...] = ("confirmed", "answered")
