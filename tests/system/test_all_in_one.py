@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
 from dealreg.cli import app
+from dealreg_registration.__main__ import cli as registration_cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = ROOT / "examples" / "template" / "plan.yaml"
@@ -345,3 +347,99 @@ def test_a_backup_taken_while_registrations_go_on_restores_and_goes_on(tmp_path:
     doctor = dealreg("doctor", "--data", new)
     assert doctor.exit_code == 0, doctor.stdout
     assert doctor.stdout.count(" ok ") >= 13
+
+
+def filed(http: httpx.Client, partner: str, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What staff file for a partner, and the answer."""
+    body = {
+        "partner_id": partner,
+        "account": {
+            "name": f"Proven {number} Inc.",
+            "domain": f"proven{number}.com",
+            "country": "US",
+            "subdivision": "US-CA",
+            "employees": {"from": 51, "to": 90},
+        },
+        "product_lines": ["platform"],
+        "amount": {"amount": "24500.00", "currency": "USD"},
+        "close_date": CLOSE,
+    }
+    headers = {"idempotency-key": f"proven-{partner}-{number}"}
+    answer = http.post("/v1/registrations", json=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    return body, answer.json()
+
+
+def sealed(http: httpx.Client, registration_id: str) -> None:
+    """Wait until the log has the registration."""
+    pause = Event()
+    while http.get(f"/v1/registrations/{registration_id}/proof").status_code == 409:
+        pause.wait(0.1)
+
+
+def test_a_receipt_is_verified_with_what_the_service_gives_and_then_without_it(
+    running: Running, http: httpx.Client, tmp_path: Path
+) -> None:
+    _, first = filed(http, "acme", 1)
+    sealed(http, first["id"])
+    kept = http.get("/v1/transparency/root").json()
+    body, second = filed(http, "cascade", 1)
+    assert second["claims"][0]["state"] == "contested"
+    sealed(http, second["id"])
+    for name, document in (("answer", second), ("body", body), ("kept", kept)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+
+    def path(name: str) -> Path:
+        return tmp_path / f"{name}.json"
+
+    own = (path("answer"), "--body", path("body"), "--proof", path("kept"))
+    saved = tmp_path / "saved"
+    done = dealreg("verify", *own, "--url", running.url, "--save", saved, running=running)
+    assert done.exit_code == 0, done.output
+    said = done.stdout
+    assert len(said.splitlines()) >= 5
+    assert "an earlier entry was in the log before yours" in said
+    assert f"The log grew from {kept['size']} to" in said
+    keys = saved / "keys.json"
+    proofs = [part for file in saved.glob("*.json") if file != keys for part in ("--proof", file)]
+    offline = dealreg("verify", *own, "--keys", keys, *proofs)
+    assert offline.exit_code == 0, offline.output
+    assert sorted(offline.stdout.splitlines()) == sorted(said.splitlines())
+    fetched = dealreg("verify", path("answer"), "--keys", f"{running.url}/.well-known/jwks.json")
+    assert fetched.exit_code == 0, fetched.output
+    absent = second | {"receipt": second["receipt"] | {"registration_id": f"reg_{0:032x}"}}
+    path("answer").write_text(json.dumps(absent))
+    assert dealreg("verify", path("answer"), "--url", running.url, running=running).exit_code == 1
+
+
+def test_the_log_is_verified_by_its_keepers_and_its_key_rotated(
+    running: Running, http: httpx.Client
+) -> None:
+    _, made = filed(http, "acme", 2)
+    sealed(http, made["id"])
+    data = re.search(r"data: (\S+)", "".join(running.said))[1]  # type: ignore[index]
+
+    def log(*arguments: str) -> Result:
+        known = {name: None for name in os.environ if name.startswith("DEALREG_")}
+        return CliRunner().invoke(
+            registration_cli, ["log", *arguments], env=known | {"DEALREG_DATA_DIR": data}
+        )
+
+    done = log("verify")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("The log verifies: ")
+    rotated = log("rotate-key")
+    assert rotated.exit_code == 0, rotated.output
+    assert "are signed with key" in rotated.output
+    keys = http.get("/.well-known/jwks.json").json()["keys"]
+    assert [key["retired_at"] is None for key in keys] == [True, False]
+    file = Path(data) / "log-roots.jsonl"
+    [*_, last] = file.read_text().splitlines()
+    other = file.with_name("other.jsonl")
+    root = json.loads(last)
+    other.write_text(json.dumps(root | {"root": "00" * 32}) + "\n")
+    done = log("verify", "--roots", str(other))
+    assert done.exit_code == 1
+    assert "is not that of this log" in done.output
+    other.write_text("{}\n")
+    assert "is no root of the log" in log("verify", "--roots", str(other)).output
