@@ -76,7 +76,6 @@ def build(
         log,
         now,
         None if url is None else partial(ping, client, url),
-        pause=settings.auditor_books_seconds,
     )
     auditor.take_up(
         [

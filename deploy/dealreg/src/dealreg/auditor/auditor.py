@@ -51,14 +51,12 @@ class Auditor:
         now: Callable[[], datetime],
         ping: Callable[[datetime], Awaitable[PingReport]] | None = None,
         *,
-        pause: float,
         starting: float = STARTING_SECONDS,
     ) -> None:
         self._services = services
         self._log = log
         self._now = now
         self._ping = ping
-        self._pause = pause
         self._starting_until = monotonic() + starting
         self.watch_rounds: list[Round] = []
         self.book_rounds: list[Round] = []
