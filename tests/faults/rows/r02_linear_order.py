@@ -10,16 +10,17 @@ That it would notice is tried too: five kinds of faults are planted in recorded 
 """
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import inf
 from random import Random
 from typing import Any
 
 import httpx
+import orjson
 
 from tests.faults import story
 from tests.faults.installation import Installation
@@ -27,6 +28,7 @@ from tests.faults.line_model import EMPTY, View, outcome, step
 from tests.faults.linear import Op, TooHard, check
 from tests.faults.proof import Lab, Outcome, Row
 from tests.faults.watched import Watched
+from tests.faults.wire import NoAnswer, NotSent, Wire
 
 CLIENTS = 4
 PHASES = 3
@@ -41,7 +43,9 @@ KILL_AFTER = (3.0, 12.0)
 GIVEN_UP = 2
 """Calls of a history that are not repeated when they got no answer."""
 
-CALL_WITHIN = 120.0
+ANSWER_WITHIN, CALL_WITHIN = 30.0, 120.0
+"""Seconds for one try, and for all."""
+
 SECONDS = 1100.0
 """In full, as many histories as fit; fewer than wanted is a broken promise."""
 
@@ -88,10 +92,10 @@ class Recorded:
 
 @dataclass(slots=True)
 class Field:
-    """Where clients play: the processes' addresses, a key for everything."""
+    """Where clients play: the processes' ports, a key for everything."""
 
-    client: httpx.AsyncClient
-    urls: Sequence[str]
+    wire: Wire
+    ports: Sequence[int]
     key: str
     statuses: Counter[int] = field(default_factory=Counter)
 
@@ -104,29 +108,30 @@ class Field:
         headers = {"authorization": f"Bearer {self.key}", "idempotency-key": key}
         if method == "PATCH" or path.endswith("/decide"):
             headers["if-match"] = "*"
-        content = b"" if body is None else json.dumps(body).encode()
+        content = b"" if body is None else orjson.dumps(body)
         if content:
             headers["content-type"] = "application/json"
         until, last = time.monotonic() + CALL_WITHIN, ""
-        for attempt in range(10_000):
-            url = self.urls[(history.made + attempt) % len(self.urls)] + path
+        turn = history.made
+        while time.monotonic() < until:
+            turn += 1
+            port = self.ports[turn % len(self.ports)]
             try:
-                answer = await self.client.request(method, url, headers=headers, content=content)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                last = repr(error)  # nothing was sent
-            except httpx.TransportError as error:
+                status, said = await self.wire.request(port, method, path, headers, content)
+            except NotSent as error:
+                last = repr(error)
+            except NoAnswer as error:
                 last = repr(error)
                 if give_up and history.given_up < GIVEN_UP:
                     history.given_up += 1
                     return None
             else:
-                self.statuses[answer.status_code] += 1
-                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                    return answer.status_code, answer.json() if answer.content else None
-                last = answer.text
-            assert time.monotonic() < until, f"{method} {path} got no answer: {last}"
+                self.statuses[status] += 1
+                if status != httpx.codes.SERVICE_UNAVAILABLE:
+                    return status, orjson.loads(said) if said else None
+                last = said.decode()
             await asyncio.sleep(0.05)
-        raise AssertionError(path)
+        raise AssertionError(f"{method} {path} got no answer: {last}")
 
 
 async def _record(lab: Lab, made: Installation) -> Recorded:
@@ -138,14 +143,14 @@ async def _record(lab: Lab, made: Installation) -> Recorded:
         """Nothing: a relay may wait for its lease."""
 
     count = 2 if lab.where == "servers" else 1
-    processes = [Watched(made, "registration", iter(()), {}, died) for _ in range(count)]
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(timeout=30, limits=limits) as client:
+    quiet = {"DEALREG_LOG_LEVEL": "warning"}
+    processes = [Watched(made, "registration", iter(()), quiet, died) for _ in range(count)]
+    with closing(Wire(ANSWER_WITHIN)) as wire:
         for process in processes:
             process.start()
             await process.ready()
         tasks = [asyncio.create_task(process.watch()) for process in processes]
-        field_ = await _open(made, client, [process.url for process in processes])
+        field_ = await _open(made, wire, [process.port for process in processes])
         killer = asyncio.create_task(_kill(processes, lab.count(1, 4) / 4))
         histories: list[History] = []
         try:
@@ -169,16 +174,15 @@ async def _record(lab: Lab, made: Installation) -> Recorded:
     )
 
 
-async def _open(made: Installation, client: httpx.AsyncClient, urls: Sequence[str]) -> Field:
+async def _open(made: Installation, wire: Wire, ports: Sequence[int]) -> Field:
     """Publish the plan; a key of the CEO, who may do everything here."""
     admin = await asyncio.to_thread(made.admin_key)
-    headers = {"authorization": f"Bearer {admin}"}
-    published = await client.post(f"{urls[0]}/v1/plans", json=story.plan(), headers=headers)
-    assert published.status_code == httpx.codes.CREATED, published.text
-    body = {"role": "ceo", "person_id": "ceo", "requests_per_minute": 100_000}
-    answer = await client.post(f"{urls[0]}/v1/keys", json=body, headers=headers)
-    assert answer.status_code == httpx.codes.CREATED, answer.text
-    return Field(client, urls, answer.json()["key"])
+    ceo = {"role": "ceo", "person_id": "ceo", "requests_per_minute": 100_000}
+    headers = {"authorization": f"Bearer {admin}", "content-type": "application/json"}
+    for path, body in (("/v1/plans", story.plan()), ("/v1/keys", ceo)):
+        status, said = await wire.request(ports[0], "POST", path, headers, orjson.dumps(body))
+        assert status == httpx.codes.CREATED, said
+    return Field(wire, ports, orjson.loads(said)["key"])
 
 
 async def _kill(processes: Sequence[Watched], share: float) -> None:
