@@ -16,6 +16,7 @@ from dealreg_registration.domain import merkle
 from dealreg_registration.domain.log_entry import filler, leaf_of
 from dealreg_registration.root_file import append_roots, last_root, read_roots
 from dealreg_registration.sealing import GAP_PATIENCE, seal
+from dealreg_registration.signing_keys import NoSigningKey, SigningKeys
 from dealreg_shared.contracts.catalogue import decode
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.outbox import Outbox
@@ -294,3 +295,30 @@ async def test_an_empty_log_verifies(log: Log) -> None:
     assert (report.findings, report.entries, report.waiting) == ([], 0, 0)
     count = select(func.count()).select_from(tables.log_root)
     assert await log.database.read(lambda conn: conn.execute(count).scalar_one()) == 0
+
+
+async def test_a_given_key_signs_and_its_private_half_is_kept_nowhere(log: Log) -> None:
+    given = bytes(range(32))
+    keys = SigningKeys(given)
+    with pytest.raises(NoSigningKey):
+        keys.signer()
+    await keys.ensure(log.database)
+    key = tables.log_key
+
+    async def kept() -> dict[str, tuple[bool, bool]]:
+        query = select(key.c.key_id, key.c.current, key.c.private_key.is_not(None))
+        rows = await log.database.read(lambda conn: conn.execute(query).all())
+        return {row[0]: (bool(row[1]), bool(row[2])) for row in rows}
+
+    own, mine = log.keys.signer().key_id, keys.signer().key_id
+    assert await kept() == {own: (False, False), mine: (True, False)}
+    with pytest.raises(ValueError, match="DEALREG_REGISTRATION_SIGNING_KEY gives the key"):
+        await log.database.write(keys.rotate)
+    # Without the setting a new key is made; with it again, the same one signs again.
+    without = SigningKeys()
+    await without.ensure(log.database)
+    assert (await kept())[without.signer().key_id] == (True, True)
+    await keys.ensure(log.database)
+    assert (await kept())[mine] == (True, False)
+    assert (await kept())[without.signer().key_id] == (False, False)
+    assert keys.signer().key_id == mine

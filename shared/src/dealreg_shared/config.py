@@ -164,9 +164,13 @@ class SharedSettings(BaseSettings):
         given: str | None = getattr(self, f"{service}_database_url", None)
         return given or f"sqlite:///{self.data_dir / service}.db"
 
+    def folders(self) -> Sequence[tuple[str, Path]]:
+        """The folders in which files are made, each with the setting that names it."""
+        return (("DATA_DIR", self.data_dir), ("BUS_PATH", self.bus_file.parent))
+
     def prepare(self) -> None:
         """Make the folders that the settings name. Raises ``ConfigurationError`` if it may not."""
-        for name, folder in (("DATA_DIR", self.data_dir), ("BUS_PATH", self.bus_file.parent)):
+        for name, folder in self.folders():
             try:
                 make_folder(folder)
             except OSError as error:

@@ -1,5 +1,6 @@
 """Settings of registration, beside those that all services share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -47,6 +48,10 @@ class RegistrationSettings(SharedSettings):
         except ValueError:
             return None
         return key if len(key) == KEY_BYTES else None
+
+    def folders(self) -> Sequence[tuple[str, Path]]:
+        """Also that of the log's roots."""
+        return (*super().folders(), ("REGISTRATION_ROOTS_FILE", self.roots_file().parent))
 
     def roots_file(self) -> Path:
         """Where the log's roots are kept beside the database."""
