@@ -323,6 +323,31 @@ async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
     assert await made.second.write(record(again)) == set()
 
 
+async def test_a_sender_prolongs_its_latest_attempts_alone(ready: tuple[Store, Publisher]) -> None:
+    made, _ = ready
+    mail = EmailChannel(
+        NotifierSettings(notifier_smtp_host="localhost", notifier_smtp_from="desk@example.org")
+    )
+    drafts = [
+        Draft("referral", "mia", f"acc_{number}", f"cause-{number}", REFERRAL, "cor")
+        for number in range(3)
+    ]
+    await made.first.write(lambda conn: desk(email=mail).tell(conn, drafts, START))
+    lease = timedelta(seconds=12)
+
+    def claim(at: datetime) -> Callable[[Connection], list[deliveries.Claimed]]:
+        return lambda conn: deliveries.claim(conn, {"email": mail}, at, lease, 5)
+
+    kept, overtaken, done = await made.first.write(claim(START))
+    await made.first.write(lambda conn: deliveries.record_delivered(conn, [done], START))
+    late = {kept.delivery_id: 1, overtaken.delivery_id: 0, done.delivery_id: 1}
+    await made.first.write(lambda conn: deliveries.prolong(conn, late, START + 2 * lease))
+    (taken,) = await made.second.write(claim(START + lease))
+    assert (taken.delivery_id, taken.attempt) == (overtaken.delivery_id, 2)
+    taken_later = await made.second.write(claim(START + 2 * lease))
+    assert {item.delivery_id for item in taken_later} == {kept.delivery_id, overtaken.delivery_id}
+
+
 async def test_processes_that_start_at_once_make_one_key_and_publish_it_once(
     database: Store,
 ) -> None:

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from dealreg_notifier.channels import registry
 from dealreg_notifier.channels.email import EmailChannel
 from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome, Refused
 from dealreg_notifier.domain.retries import PAUSES, Schedule
-from dealreg_notifier.tables import metadata
+from dealreg_notifier.tables import delivery, metadata
 from dealreg_shared.contracts.people import PersonUpdated
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
@@ -21,6 +23,7 @@ from tests.factories.notifier import MANAGER
 from tests.factories.notifier_world import MailServer, World
 
 MINUTE = timedelta(minutes=1)
+LEASE = timedelta(seconds=10)
 
 
 @pytest.fixture
@@ -172,13 +175,42 @@ async def test_a_sender_that_dies_after_sending_sends_again_with_the_same_id(
     mail.after_taking = None
     (lost,) = await deliveries(world, state="sending")
     assert (lost["recipient"], lost["attempts"]) == (MANAGER, 1)
-    await world.at(timedelta(seconds=299))
+    await world.at(LEASE - timedelta(seconds=1))
     assert len(mail.to(MANAGER)) == 1
-    await world.at(timedelta(seconds=300))
+    await world.at(LEASE)
     first, second = mail.to(MANAGER)
     assert first["Message-ID"] == second["Message-ID"] == f"<{lost['id']}@example.org>"
     (done,) = [d for d in await deliveries(world, state="delivered") if d["id"] == lost["id"]]
     assert done["attempts"] == 2
+
+
+async def test_a_sender_that_is_alive_keeps_its_deliveries_beyond_their_lease(
+    world: World, mail: MailServer
+) -> None:
+    postman = replace(world.service.extras["postman"], lease=timedelta(seconds=0.3))
+    taken, answered = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        taken.set()
+        await answered.wait()
+
+    mail.after_taking = hold
+    await world.others.say("conflict.opened", make.opened(claims=()))
+    while await world.service.drain():
+        pass
+    sending = asyncio.create_task(postman.deliver_due())
+    await taken.wait()
+    world.clock.at += LEASE
+    until = select(func.max(delivery.c.due_at)).where(delivery.c.state == "sending")
+    while (
+        await world.service.database.read(lambda conn: conn.execute(until).scalar_one())
+        <= world.clock.at
+    ):
+        await asyncio.sleep(0.01)
+    assert await postman.deliver_due() == 0
+    answered.set()
+    assert await sending == 1
+    assert len(mail.to(MANAGER)) == 1
 
 
 async def test_a_result_that_comes_after_the_lease_is_not_written(
@@ -189,7 +221,7 @@ async def test_a_result_that_comes_after_the_lease_is_not_written(
         pass
     postman = world.service.extras["postman"]
     (stale,) = (await world.service.database.write(postman._claim)).claimed
-    await world.at(timedelta(seconds=300))
+    await world.at(LEASE)
     assert len(mail.to(MANAGER)) == 1
     await world.service.database.write(
         lambda conn: postman.record(conn, [(stale, Refused("too late"))])
@@ -206,10 +238,10 @@ async def test_a_delivery_whose_senders_always_die_is_put_aside(
         pass
     postman = world.service.extras["postman"]
     for attempt in range(4):
-        world.clock.to(attempt * timedelta(seconds=300))
+        world.clock.to(attempt * LEASE)
         (claimed,) = (await world.service.database.write(postman._claim)).claimed
         assert claimed.attempt == attempt + 1
-    await world.at(4 * timedelta(seconds=300))
+    await world.at(4 * LEASE)
     assert mail.to(MANAGER) == []
     (dead,) = await deliveries(world, state="dead")
     assert dead["error"] == "no attempt came to an end"

@@ -31,7 +31,6 @@ def test_a_mail_server_and_a_sender_are_a_channel(monkeypatch: pytest.MonkeyPatc
         ({"host": "localhost", "from": "nobody"}, "must be an address"),
         ({"from": "a@example.org"}, "no mail server is named"),
         ({"host": "h", "from": "a@example.org", "user": "u"}, "go together"),
-        ({"host": "h", "from": "a@example.org", "timeout_seconds": "60"}, "LEASE_SECONDS"),
         ({"host": "h", "from": "a@example.org", "port": "0"}, "DEALREG_NOTIFIER_SMTP_PORT"),
     ],
 )
@@ -41,10 +40,4 @@ def test_what_cannot_work_is_said(
     for name, value in values.items():
         monkeypatch.setenv(f"DEALREG_NOTIFIER_SMTP_{name.upper()}", value)
     with pytest.raises(ConfigurationError, match=sentence):
-        load(NotifierSettings)
-
-
-def test_a_lease_outlasts_the_posts_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEALREG_NOTIFIER_LEASE_SECONDS", "75")
-    with pytest.raises(ConfigurationError, match="OUTBOUND_SECONDS"):
         load(NotifierSettings)

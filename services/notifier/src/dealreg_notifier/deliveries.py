@@ -225,6 +225,21 @@ def record(
     return bool(changed)
 
 
+def prolong(conn: Connection, claimed: Mapping[str, int], until: datetime) -> None:
+    """The sender of these (delivery id -> attempt) is alive: nobody else takes what is being sent.
+
+    Waits for nothing: what is locked is being recorded, or has been taken over.
+    """
+    table = tables.delivery
+    mine = conn.execute(
+        select(table.c.delivery_id, table.c.attempt)
+        .where(table.c.delivery_id.in_(claimed), table.c.state == "sending")
+        .with_for_update(skip_locked=True)
+    )
+    ids = [row.delivery_id for row in mine if row.attempt == claimed[row.delivery_id]]
+    conn.execute(update(table).where(table.c.delivery_id.in_(ids)).values(due_at=until))
+
+
 def record_delivered(conn: Connection, claimed: Sequence[Claimed], now: datetime) -> set[str]:
     """Write that these arrived. Returns those that no later attempt, and no erasure, has overtaken."""
     if not claimed:

@@ -40,11 +40,11 @@ class NotifierSettings(SharedSettings):
         "minute; what is more goes in one message with a list. 0: no limit.",
     )
     notifier_lease_seconds: float = Field(
-        300.0,
-        ge=1,
+        10.0,
+        ge=3,
         le=3600,
-        description="How long a claimed delivery is left alone before another process sends it again, "
-        "in seconds; longer than five times the time limit of a mail server or of a post.",
+        description="How long a delivery whose sender is dead or paused is left alone before another "
+        "process sends it, in seconds. A sender that is alive keeps its deliveries.",
     )
     notifier_delivery_log_days: int = Field(
         90,
@@ -125,15 +125,6 @@ class NotifierSettings(SharedSettings):
         return self
 
     @model_validator(mode="after")
-    def _posts(self) -> Self:
-        if self.notifier_lease_seconds <= 5 * self.notifier_outbound_seconds:
-            raise ValueError(
-                "DEALREG_NOTIFIER_LEASE_SECONDS must be more than five times "
-                "DEALREG_NOTIFIER_OUTBOUND_SECONDS, or a slow post would be sent twice"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _mail(self) -> Self:
         if self.notifier_smtp_host is None:
             if self.notifier_smtp_from is not None or self.notifier_smtp_user is not None:
@@ -152,11 +143,6 @@ class NotifierSettings(SharedSettings):
             raise ValueError(
                 "DEALREG_NOTIFIER_SMTP_USER and DEALREG_NOTIFIER_SMTP_PASSWORD go together; "
                 "set both or none"
-            )
-        if self.notifier_lease_seconds <= 5 * self.notifier_smtp_timeout_seconds:
-            raise ValueError(
-                "DEALREG_NOTIFIER_LEASE_SECONDS must be more than five times "
-                "DEALREG_NOTIFIER_SMTP_TIMEOUT_SECONDS, or a slow mail would be sent twice"
             )
         return self
 

@@ -50,7 +50,7 @@ class KafkaBus:
         *,
         prefix: str = "",
         replication: int = 1,
-        session_seconds: float = 30.0,
+        session_seconds: float = 8.0,
         watch_seconds: float = 60.0,
         topics: Mapping[str, Topic] = TOPICS,
     ) -> None:
@@ -239,7 +239,7 @@ class KafkaSubscription:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=int(session_seconds * 1000),
-            heartbeat_interval_ms=min(3000, int(session_seconds * 1000 / 3)),
+            heartbeat_interval_ms=int(session_seconds * 1000 / 4),
             rebalance_timeout_ms=60_000,
             max_poll_interval_ms=300_000,
             request_timeout_ms=int(CALL_SECONDS * 1000),

@@ -7,8 +7,7 @@ not needed for any, so a lease that fails costs duplicates only. Must not know w
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -24,6 +23,7 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.faults import is_transient
 from dealreg_shared.ids import new_id
+from dealreg_shared.keeping import keeping
 from dealreg_shared.outbox.append import SHARDS
 from dealreg_shared.outbox.tables import OutboxTables
 from dealreg_shared.telemetry import get_logger, metrics
@@ -35,10 +35,10 @@ STANDBY_SECONDS = 2.0
 
 BATCH = 500
 PUBLISH_SECONDS = 30.0
-LEASE_SECONDS = 12.0
+LEASE_SECONDS = 9.0
 """Until another relay takes over from one that is paused or dead."""
 
-KEEP_SECONDS = 4.0
+KEEP_SECONDS = 3.0
 """How often a lease is prolonged, also while a publish is under way."""
 
 MEASURE_SECONDS = 5.0
@@ -144,7 +144,10 @@ class Relay:
                 return 0
             crashpoint("relay.read")
             try:
-                async with self._keeping(), asyncio.timeout(PUBLISH_SECONDS):
+                async with (
+                    keeping(self._name, KEEP_SECONDS, self._keep),
+                    asyncio.timeout(PUBLISH_SECONDS),
+                ):
                     await self._bus.publish([_message(row) for row in rows])
             except TimeoutError as error:
                 raise BusError(f"no acknowledgement within {PUBLISH_SECONDS:g} s") from error
@@ -158,31 +161,6 @@ class Relay:
         asked = monotonic()
         shards = await self._database.write(self._lease)
         self._held = _Held(shards, asked + LEASE_SECONDS)
-
-    @asynccontextmanager
-    async def _keeping(self) -> AsyncIterator[None]:
-        """Prolong the lease while the context lasts; a failure to do so costs duplicates only."""
-
-        async def keep() -> None:
-            while True:
-                await asyncio.sleep(KEEP_SECONDS)
-                await self._keep()
-
-        keeping = asyncio.create_task(keep())
-        try:
-            yield
-        finally:
-            keeping.cancel()
-            try:
-                await keeping
-            except asyncio.CancelledError:
-                pass
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                get_logger(__name__).warning(
-                    "the relay's lease was not prolonged", relay=self._name, error=repr(error)
-                )
 
     def _lease(self, conn: Connection) -> tuple[int, ...]:
         """Take or prolong every shard that nobody else holds; returns the shards held."""

@@ -37,12 +37,16 @@ from dealreg_notifier.wording import in_language
 from dealreg_shared.contracts.escalation import NotificationFailed
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
+from dealreg_shared.keeping import keeping
 from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger, metrics
 from dealreg_shared.turns import Turns
 
 PER_WORKER = 5
-"""Messages that a worker is given under one lease: the lease outlasts five time-outs."""
+"""Messages that a worker is given at a time."""
+
+BEATS = 3
+"""How often a lease is prolonged within its length while its deliveries are being sent."""
 
 RECORD_SECONDS = 0.05
 """How long an outcome waits for others to be written with it. What was sent and not yet recorded is sent
@@ -112,7 +116,18 @@ class Postman:
     async def _deliver(self, batch: Batch, senders: Senders, ways: AsyncExitStack) -> None:
         """Each worker sends its share over a connection of its own, which stays open for the next."""
         outcomes: Outcomes = asyncio.Queue()
-        async with asyncio.TaskGroup() as recording:
+        claimed = {item.delivery_id: item.attempt for item in batch.claimed}
+        beat = self.lease.total_seconds() / BEATS
+
+        async def prolong() -> None:
+            await self.database.write(
+                lambda conn: deliveries.prolong(conn, claimed, app_now(conn) + self.lease)
+            )
+
+        async with (
+            keeping("notifier-deliveries", beat, prolong),
+            asyncio.TaskGroup() as recording,
+        ):
             recording.create_task(self._record_all(outcomes))
             async with asyncio.TaskGroup() as sending:
                 for name, channel in self.channels.items():
