@@ -6,6 +6,9 @@
 - ``PROOF_CLOCK``: a file of eight bytes with the seconds that its business clock is ahead (SQLite only);
 - ``PROOF_RECORD``: a file to which every crash point met is written, a line each;
 - ``PROOF_RAISE``: a file of keys, a line each: the handlers of their second events raise;
+- ``PROOF_SESSION``: seconds after which Kafka takes a silent consumer for dead, if not 6;
+- ``PROOF_PAUSE``: a file; the first process that meets the crash point whose name is written to it stops
+  itself (SIGSTOP), and leaves its process id in the file's place with the ending ``.stopped``;
 - ``PROOF_CRASH``: ``point:n``, kill -9 when the point is met for the n-th time.
 """
 
@@ -17,6 +20,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -70,7 +74,7 @@ def _bus(settings: SharedSettings) -> Bus:
         settings.kafka_bootstrap,
         prefix=os.environ["PROOF_KAFKA_PREFIX"],
         replication=settings.kafka_replication,
-        session_seconds=6.0,
+        session_seconds=float(os.environ.get("PROOF_SESSION", "6")),
     )
 
 
@@ -112,6 +116,21 @@ def _arm() -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         arm(die)
+    elif "PROOF_PAUSE" in os.environ:
+        arm(partial(_stop_at, Path(os.environ["PROOF_PAUSE"])))
+
+
+def _stop_at(file: Path, point: str) -> None:
+    try:
+        if file.read_text("utf-8") != point:
+            return
+        mine = file.with_suffix(f".{os.getpid()}")
+        file.rename(mine)  # of two that meet it at once, one
+    except FileNotFoundError:
+        return
+    mine.write_text(str(os.getpid()), "utf-8")
+    mine.rename(file.with_suffix(".stopped"))
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 if __name__ == "__main__":

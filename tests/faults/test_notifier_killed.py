@@ -38,6 +38,7 @@ async def test_the_mail_is_sent_again_with_the_same_message_id(tmp_path: Path) -
             "serve",
             env={
                 **os.environ,
+                "DEALREG_NOTIFIER_LEASE_SECONDS": "300",
                 "DEALREG_DATA_DIR": str(tmp_path),
                 "DEALREG_HTTP_PORT": "0",
                 "DEALREG_NOTIFIER_SMTP_HOST": "127.0.0.1",
