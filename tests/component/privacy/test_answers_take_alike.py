@@ -27,6 +27,8 @@ Route = tuple[str, str, str, str, str]
 ROUTES: tuple[Route, ...] = (
     ("registration", "GET", "/v1/registrations/{}", "registration", "reg"),
     ("registration", "GET", "/v1/registrations/{}/timeline", "registration", "reg"),
+    ("registration", "GET", "/v1/registrations/{}/proof", "registration", "reg"),
+    ("registration", "GET", "/v1/registrations/{}/precedence", "registration", "reg"),
     ("registration", "POST", "/v1/registrations/{}/withdraw", "registration", "reg"),
     ("registration", "GET", "/v1/conflicts/{}", "conflict", "cnf"),
     ("registration", "POST", "/v1/conflicts/{}/answer", "conflict", "cnf"),
