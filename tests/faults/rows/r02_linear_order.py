@@ -37,9 +37,6 @@ PHASES = 3
 JUMP = 91 * story.DAY
 LINES = ("platform", "backup")
 PARTNERS = story.COVERING
-KILL_AFTER = (3.0, 12.0)
-"""Seconds that a process lives, at random in between; in the smoke a quarter of it."""
-
 GIVEN_UP = 2
 """Calls of a history that are not repeated when they got no answer."""
 
@@ -151,7 +148,7 @@ async def _record(lab: Lab, made: Installation) -> Recorded:
             await process.ready()
         tasks = [asyncio.create_task(process.watch()) for process in processes]
         field_ = await _open(made, wire, [process.port for process in processes])
-        killer = asyncio.create_task(_kill(processes, lab.count(1, 4) / 4))
+        killer = asyncio.create_task(_kill(processes, field_, lab.count(150, 1500)))
         histories: list[History] = []
         try:
             while len(histories) < wanted and time.monotonic() - began < SECONDS:
@@ -185,14 +182,18 @@ async def _open(made: Installation, wire: Wire, ports: Sequence[int]) -> Field:
     return Field(wire, ports, orjson.loads(said)["key"])
 
 
-async def _kill(processes: Sequence[Watched], share: float) -> None:
-    """One process after another, at any moment, once it has come back."""
+async def _kill(processes: Sequence[Watched], field_: Field, every: int) -> None:
+    """One process after another, each time that about so many calls were answered: the slower the
+    machine, the fewer in a minute."""
     random = Random(1)  # noqa: S311
+    answered = 0
     while True:
         for process in processes:
-            await process.ready()
-            await asyncio.sleep(share * random.uniform(*KILL_AFTER))
+            answered += random.randint(every // 2, every * 3 // 2)
+            while field_.statuses.total() < answered:
+                await asyncio.sleep(0.01)
             process.kill()
+            await process.ready()
 
 
 async def _play(made: Installation, field_: Field, some: Sequence[History], length: int) -> None:
