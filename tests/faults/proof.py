@@ -75,6 +75,11 @@ class Row:
     prove: Callable[[Lab], Outcome]
     where: Sequence[Where] = ("embedded", "servers")
 
+    def check(self, lab: Lab) -> None:
+        """Try it in a test. Raises AssertionError with what was found."""
+        outcome = self.prove(lab)
+        assert outcome.kept, f"{self.promise}: {outcome.found} (tried {outcome.tried})"
+
 
 def rows() -> list[Row]:
     """All rows, one per module of the folder ``rows``, in the order of their names."""

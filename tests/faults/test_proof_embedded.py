@@ -1,0 +1,23 @@
+"""The smoke of the proof on SQLite and the embedded bus."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.proof import Lab, Row, rows
+from tests.faults.spawner import Spawner, spawner
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Spawner]:
+    """One process that forks all services of these tests."""
+    with spawner() as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.name) for row in rows() if "embedded" in row.where]
+)
+def test_the_promise_is_kept(row: Row, tmp_path: Path, forks: Spawner) -> None:
+    row.check(Lab("embedded", tmp_path, spawner=forks))

@@ -1,0 +1,31 @@
+"""The smoke of the proof on a real PostgreSQL and a real Kafka.
+
+A file of its own, so that a second worker can try these while another one tries the embedded ones.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dealreg_devstack import Kafka, Postgres
+from tests.faults.proof import Lab, Row, rows
+from tests.faults.spawner import Spawner, spawner
+
+pytestmark = [pytest.mark.devstack, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Spawner]:
+    """One process that forks all services of these tests."""
+    with spawner() as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    "row", [pytest.param(row, id=row.name) for row in rows() if "servers" in row.where]
+)
+def test_the_promise_is_kept(
+    row: Row, tmp_path: Path, forks: Spawner, postgres_server: Postgres, kafka_cluster: Kafka
+) -> None:
+    row.check(Lab("servers", tmp_path, False, postgres_server, kafka_cluster, forks))
