@@ -70,6 +70,7 @@ class Limited:
             doing.close()
             raise TookTooLong(self._seconds)
         task = asyncio.ensure_future(doing)
+        task.add_done_callback(_heard)
         try:
             done, _ = await asyncio.wait([task], timeout=self._seconds + GRACE_SECONDS)
         except asyncio.CancelledError:
@@ -107,3 +108,9 @@ class Limited:
             return work(conn)
         finally:
             raw.set_progress_handler(None, 0)
+
+
+def _heard(task: asyncio.Future[Any]) -> None:
+    """What a look that was left behind ends with interests nobody any more."""
+    if not task.cancelled():
+        task.exception()
