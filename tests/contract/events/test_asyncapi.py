@@ -80,6 +80,7 @@ def test_each_topic_has_one_writer_and_the_readers_that_consume_it(document: Jso
         *(f"coverage-{topic}" for topic in ("access", "plan", "registration")),
         *(f"notifier-{topic}" for topic in ("access", "people", "plan", "registration")),
         "registration-keys",
+        "auditor",
     }
 
 
