@@ -38,7 +38,7 @@ from dealreg_shared.inbox.applying import Applying
 from dealreg_shared.inbox.received import Received
 from dealreg_shared.runtime import Service
 from dealreg_shared.standalone import Standalone
-from tests.faults import auditor_process
+from tests.faults import auditor_process, outbox_process
 from tests.faults.freezing import freezable
 
 
@@ -46,6 +46,10 @@ def main(name: str) -> None:
     """Serve until told to stop, or until a crash point says otherwise."""
     if name == "auditor":
         sys.exit(auditor_process.run(_bus, _clock()))
+    if name.startswith("outbox-"):
+        _arm()
+        outbox_process.run(name.removeprefix("outbox-"), _bus, _clock())
+        sys.exit(0)
     alone: Standalone[Any] = import_module(f"dealreg_{name}.__main__").service
     settings = alone.load()
     _arm()
