@@ -350,6 +350,25 @@ async def test_a_relay_that_comes_late_leaves_the_newest_of_a_key_last_on_a_comp
     assert await unsent(stored) == 0
 
 
+async def test_a_relay_that_starts_makes_good_what_a_dead_one_may_have_sent_late(
+    stored: Database, embedded_bus: EmbeddedBus
+) -> None:
+    await append(stored, person("p1"), person("p2"), suspended("a"))
+    await append(stored, person("p1"))
+    await relay(stored, embedded_bus).drain()
+    bus = UnreliableBus(embedded_bus)
+    arrived = asyncio.Event()
+    bus.after = lambda _: arrived.set()
+    await expire_leases(stored)
+    running = asyncio.create_task(relay(stored, bus).run())
+    await arrived.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    again = {(it.key, dict(it.headers)["keyversion"]) for batch in bus.batches for it in batch}
+    assert again == {("p1", "2"), ("p2", "1")}
+
+
 async def test_a_lease_from_a_clock_that_was_set_back_does_not_hold(
     stored: Database, embedded_bus: EmbeddedBus
 ) -> None:

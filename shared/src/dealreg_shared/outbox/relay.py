@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, exists, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.bus.headers import event_headers, tombstone_headers
@@ -40,6 +40,9 @@ LEASE_SECONDS = 9.0
 
 KEEP_SECONDS = 3.0
 """How often a lease is prolonged, also while a publish is under way."""
+
+LATELY = timedelta(hours=1)
+"""How long ago something may have been sent that a relay, paused since and dead by now, repeated."""
 
 MEASURE_SECONDS = 5.0
 LONGEST_PAUSE = 5.0
@@ -97,11 +100,15 @@ class Relay:
     async def run(self) -> None:
         """Publish until cancelled. Outlives a bus and a database that are away."""
         pause = 0.0
+        begun = False
         try:
             while True:
                 self.turns()
                 self._hint.clear()
                 try:
+                    if not begun:
+                        await self._database.write(self._repeat_recent)
+                        begun = True
                     moved = await self._round()
                     await self._measure()
                 except Exception as error:  # what cannot be retried is raised again
@@ -224,6 +231,26 @@ class Relay:
                 .where(of_key, table.c.version == newest, table.c.version > version)
                 .values(sent_at=None)
             )
+
+    def _repeat_recent(self, conn: Connection) -> None:
+        """The same for one that came late and died before it could say so: who starts in its place sends
+        the newest of each key again that was sent lately."""
+        table = self._tables.outbox
+        newer = table.alias("newer")
+        overtaken = (
+            exists()
+            .where(newer.c.topic == table.c.topic, newer.c.key == table.c.key)
+            .where(newer.c.version > table.c.version)
+        )
+        conn.execute(
+            table.update()
+            .where(
+                table.c.topic.in_(sorted(name for name, it in TOPICS.items() if it.compacted)),
+                table.c.sent_at > app_now(conn) - LATELY,
+                ~overtaken,
+            )
+            .values(sent_at=None)
+        )
 
     async def _measure(self) -> None:
         if monotonic() - self._measured < MEASURE_SECONDS:
