@@ -1,19 +1,11 @@
 """The smoke of the proof on SQLite and the embedded bus."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.proof import Lab, Row, rows
-from tests.faults.spawner import Spawner, spawner
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Spawner]:
-    """One process that forks all services of these tests."""
-    with spawner() as started:
-        yield started
+from tests.faults.spawner import Spawner
 
 
 @pytest.mark.parametrize(

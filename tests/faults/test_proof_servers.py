@@ -3,23 +3,15 @@
 A file of its own, so that a second worker can try these while another one tries the embedded ones.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dealreg_devstack import Kafka, Postgres
 from tests.faults.proof import Lab, Row, rows
-from tests.faults.spawner import Spawner, spawner
+from tests.faults.spawner import Spawner
 
 pytestmark = [pytest.mark.devstack, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Spawner]:
-    """One process that forks all services of these tests."""
-    with spawner() as started:
-        yield started
 
 
 @pytest.mark.parametrize(

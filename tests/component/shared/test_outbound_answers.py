@@ -158,6 +158,21 @@ async def test_no_more_than_the_first_64_kib_of_an_answer_is_read(
     assert (len(answer.body), answer.cut) == (MAX_ANSWER, True)
 
 
+async def test_what_follows_the_last_chunk_is_bounded_too(trust: Trust, server: Receiver) -> None:
+    async def endless(_request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n")
+        while True:
+            writer.write(b"x-after: y\r\n" * 1000)
+            await writer.drain()
+
+    server.answers = [endless]
+    client = client_of(trust)
+    with pytest.raises(Unanswered) as raised:
+        await client.post(f"https://{HOST}:{server.port}/", {}, b"")
+    await client.close()
+    assert "no complete answer within" not in raised.value.kind  # not for the time it took
+
+
 async def test_a_packed_answer_stays_packed(trust: Trust, server: Receiver) -> None:
     bomb = gzip.compress(bytes(10_000_000))
     server.answers = [answered(200, bomb, content_encoding="gzip")]

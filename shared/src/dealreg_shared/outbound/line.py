@@ -17,6 +17,8 @@ MAX_ANSWER = 65_536
 """Bytes of the answer's body that are read; what follows is not."""
 MAX_HEAD = 65_536
 """Bytes until the answer's headers have ended."""
+MAX_ALL = 1_048_576
+"""Bytes of all of it: interim answers, the frames of chunks and what follows the last one."""
 
 
 class Broken(Exception):
@@ -48,7 +50,7 @@ class Line(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._status, self._body = 0, bytearray()
         self._headers: dict[str, str] = {}
-        self._head_size, self._in_body, self._framed = 0, False, False
+        self._size, self._head_size, self._in_body, self._framed = 0, 0, False, False
         self._waiting = asyncio.get_running_loop().create_future()
         self._transport.write(sent)
         try:
@@ -70,6 +72,10 @@ class Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._waiting is None or self._waiting.done():
             self.close()  # nobody asked
+            return
+        self._size += len(data)
+        if self._size > MAX_ALL:
+            self._fail("the answer does not end")
             return
         if not self._in_body:
             self._head_size += len(data)
