@@ -42,7 +42,9 @@ STATE = Table(
 """What the events of a key come to: another one if any is left out, repeated or out of turn."""
 
 PRIME = 1_000_000_007
-LARGEST_TRANSACTION = 20
+TRANSACTIONS = (1, 5, 20, 60)
+"""Events in one."""
+
 ROLLED_BACK = 0.03
 
 
@@ -81,7 +83,7 @@ class _RolledBack(Exception):
 
 async def _writer(database: Database, chance: random.Random, left: int, keys: int) -> None:
     while left:
-        size = min(left, chance.randint(1, LARGEST_TRANSACTION))
+        size = min(left, chance.choice(TRANSACTIONS))
         items = [_event(chance, keys) for _ in range(size)]
         given_up = chance.random() < ROLLED_BACK
 
