@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData, select
+from sqlalchemy import Connection, MetaData, func, select
 
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.kafka import KafkaBus
@@ -15,7 +15,7 @@ from dealreg_shared.contracts.catalogue import PEOPLE, PLAN
 from dealreg_shared.db import Database
 from dealreg_shared.inbox import Consumer, inbox_tables
 from dealreg_shared.outbox import Outbox, Relay, outbox_tables
-from dealreg_shared.outbox.archive import send_again
+from dealreg_shared.outbox.archive import RelayHolds, send_again
 from tests.factories.travelling import AT, PERSON, SUSPENDED, forgotten, nothing, person, suspended
 
 METADATA = MetaData()
@@ -52,6 +52,12 @@ def consumer(database: Database, bus: Bus) -> Consumer:
 async def applied(database: Database) -> dict[str, int]:
     query = select(INBOX.key.c.key, INBOX.key.c.version).where(INBOX.key.c.status.is_(None))
     return await database.read(lambda conn: {row[0]: row[1] for row in conn.execute(query)})
+
+
+def unsent(conn: Connection) -> int:
+    table = OUTBOX.outbox
+    query = select(func.count()).select_from(table).where(table.c.sent_at.is_(None))
+    return int(conn.execute(query).scalar_one())
 
 
 async def test_what_was_decided_is_applied_drained(database: Database, bus: Bus) -> None:
@@ -97,8 +103,13 @@ async def test_an_empty_bus_is_filled_again_from_the_archive(
     await consumer(database, bus).drain()
     empty = EmbeddedBus(tmp_path / "another.db")
     try:
-        assert await database.write(lambda conn: send_again(conn, OUTBOX, PLAN)) == 30
+        with pytest.raises(RelayHolds, match="A relay holds shards of this outbox until"):
+            await database.write(lambda conn: send_again(conn, OUTBOX, [PLAN]))
+        assert await database.read(unsent) == 0, "a refusal changes nothing"
         await database.write(lambda conn: conn.execute(OUTBOX.lease.delete()) and None)
+        for count in (30, 0):
+            marked = await database.write(lambda conn: send_again(conn, OUTBOX, [PLAN]))
+            assert marked == {PLAN: count}
         assert await Relay(database, OUTBOX, empty, "test").drain() == 30
         fresh = Consumer(database, INBOX, empty, "others", [PLAN], {SUSPENDED: nothing})
         assert await fresh.drain() == 30

@@ -1,4 +1,4 @@
-"""The command line that every service has when it runs alone: ``serve`` and ``migrate``.
+"""The command line that every service has when it runs alone: ``serve``, ``migrate``, ``outbox``.
 
 A service adds commands of its own to the application that ``command_line`` makes. Settings are read when
 a command runs, never before; wrong ones end it with a sentence and exit code 78.
@@ -19,6 +19,8 @@ from dealreg_shared.config import ConfigurationError, SharedSettings, load
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
 from dealreg_shared.db.migrate import migrate as migrate_database
+from dealreg_shared.outbox.cli import outbox_commands
+from dealreg_shared.outbox.tables import OutboxTables
 from dealreg_shared.runtime import Service
 
 S = TypeVar("S", bound=SharedSettings)
@@ -40,6 +42,7 @@ class Standalone(Generic[S]):
     settings: type[S]
     build: Build[S]
     make_database: Callable[[S], Database]
+    outbox: OutboxTables
 
     def load(self) -> S:
         """The settings; wrong ones end the process with a sentence."""
@@ -78,7 +81,7 @@ class Standalone(Generic[S]):
         return asyncio.run(run())
 
     def command_line(self) -> typer.Typer:
-        """``serve`` and ``migrate``; a service adds what it has beyond them."""
+        """What every service has; a service adds its own to it."""
         cli = typer.Typer(
             no_args_is_help=True, add_completion=False, help=f"Dealreg's {self.name}."
         )
@@ -99,4 +102,8 @@ class Standalone(Generic[S]):
             )
             typer.echo(f"{self.name}: database is at {revision}")
 
+        def on_database(use: Callable[[Database], Awaitable[T]]) -> T:
+            return self.with_database(lambda database, _: use(database))
+
+        cli.add_typer(outbox_commands(self.name, self.outbox, on_database), name="outbox")
         return cli

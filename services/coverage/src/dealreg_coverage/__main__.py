@@ -9,14 +9,14 @@ from dealreg_coverage.app import NAME, PACKAGE, build, make_database, make_desk
 from dealreg_coverage.consumers import consumers
 from dealreg_coverage.rebuild import LogIncomplete, rebuild
 from dealreg_coverage.settings import CoverageSettings
-from dealreg_coverage.tables import INBOX
+from dealreg_coverage.tables import INBOX, OUTBOX
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.bus.port import BusError
 from dealreg_shared.db import Database
 from dealreg_shared.inbox.cli import Inbox, parked_commands
 from dealreg_shared.standalone import Standalone
 
-service = Standalone(NAME, PACKAGE, CoverageSettings, build, make_database)
+service = Standalone(NAME, PACKAGE, CoverageSettings, build, make_database, OUTBOX)
 cli = service.command_line()
 
 

@@ -19,7 +19,7 @@ from dealreg_shared.inbox.cli import Inbox, parked_commands
 from dealreg_shared.outbox import Outbox
 from dealreg_shared.standalone import Standalone
 
-service = Standalone(NAME, PACKAGE, NotifierSettings, build, make_database)
+service = Standalone(NAME, PACKAGE, NotifierSettings, build, make_database, tables.outbox)
 cli = service.command_line()
 dead_letters = typer.Typer(no_args_is_help=True, help="Notices that were put aside.")
 cli.add_typer(dead_letters, name="dead-letters")

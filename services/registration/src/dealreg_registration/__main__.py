@@ -16,12 +16,12 @@ from dealreg_registration.app import (
 from dealreg_registration.consumers import consumers
 from dealreg_registration.log_cli import log_commands
 from dealreg_registration.settings import RegistrationSettings
-from dealreg_registration.tables import inbox
+from dealreg_registration.tables import inbox, outbox
 from dealreg_shared.bus.factory import make_bus
 from dealreg_shared.inbox.cli import Inbox, parked_commands
 from dealreg_shared.standalone import Standalone
 
-service = Standalone(NAME, PACKAGE, RegistrationSettings, build, make_database)
+service = Standalone(NAME, PACKAGE, RegistrationSettings, build, make_database, outbox)
 cli = service.command_line()
 
 
