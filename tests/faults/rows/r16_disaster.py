@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 
+from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from dealreg_coverage.state import canonical_state
@@ -34,12 +35,13 @@ def prove(lab: Lab) -> Outcome:
             after = _state(made)
             lab.say("  an empty Kafka is filled, with the databases as they were")
             _go_on(made, secrets, customers, customers + 4)
-            last = _state(made)
+            last, applied = _state(made), _applied(made)
             lab.say("  new events are applied")
             _lose(made, kafka)
             with _new_databases(made, lab.postgres):
                 events += _sent_again(made, "registration")
                 kafka = _empty_kafka(made)
+                until(lambda: applied <= _applied(made), "what was applied is applied again", 600)
                 again = _state(made)
                 lab.say("  an empty Kafka and empty databases are filled")
                 _go_on(made, secrets, customers + 4, customers + 8)
@@ -80,6 +82,15 @@ def _state(made: Installation) -> dict[str, str]:
         "notifier": made.read("notifier", lambda conn: notifier_state(conn, words=False)),
     }
     return {name: hashlib.sha256(state).hexdigest() for name, state in parts.items()}
+
+
+def _applied(made: Installation) -> set[tuple[str, str, str, int]]:
+    """Consumer, topic, key and version that coverage and notifier have applied."""
+    return {
+        (row.consumer, row.topic, row.key, row.version)
+        for service in ("coverage", "notifier")
+        for row in made.rows(service, select(made.inbox(service)))
+    }
 
 
 def _lose(made: Installation, kafka: Kafka) -> None:
