@@ -20,7 +20,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
-from dealreg_shared.bus.stuck import BusStuck, within
+from dealreg_shared.bus.stuck import BusStuck, bounded, within
 from dealreg_shared.contracts.catalogue import TOPICS, Topic
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import get_logger
@@ -78,10 +78,7 @@ class KafkaBus:
             return
         async with self._one_at_a_time:
             try:
-                async with asyncio.timeout(PUBLISH_SECONDS):
-                    await self._ensure_topics()
-                    producer = await self._started()
-                    await self._send(producer, messages)
+                await bounded(PUBLISH_SECONDS, self._publish(messages))
             except _FAILURES as error:
                 await self._dispose()
                 raise BusError(f"Kafka did not acknowledge: {error!r}") from error
@@ -94,8 +91,7 @@ class KafkaBus:
     ) -> AsyncIterator["KafkaSubscription"]:
         async with self._one_at_a_time:
             try:
-                async with asyncio.timeout(START_SECONDS):
-                    await self._ensure_topics()
+                await bounded(START_SECONDS, self._ensure_topics())
             except _FAILURES as error:
                 raise BusError(f"Kafka does not answer: {error!r}") from error
         subscription = KafkaSubscription(
@@ -112,8 +108,7 @@ class KafkaBus:
     async def healthy(self) -> bool:
         client = AIOKafkaClient(bootstrap_servers=self._bootstrap)
         try:
-            async with asyncio.timeout(HEALTH_SECONDS):
-                await client.bootstrap()
+            await bounded(HEALTH_SECONDS, client.bootstrap())
         except _FAILURES:
             return False
         else:
@@ -169,6 +164,10 @@ class KafkaBus:
             except BusError as error:
                 raise ConnectionError(str(error)) from error
             self._topics_made = True
+
+    async def _publish(self, messages: Sequence[Message]) -> None:
+        await self._ensure_topics()
+        await self._send(await self._started(), messages)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -285,8 +284,7 @@ class KafkaSubscription:
             return
         offsets = {place: OffsetAndMetadata(offset, "") for place, offset in done.items()}
         try:
-            async with asyncio.timeout(CALL_SECONDS):
-                await self._consumer.commit(offsets)
+            await bounded(CALL_SECONDS, self._consumer.commit(offsets))
         except (*_FAILURES, IllegalStateError) as error:
             get_logger(__name__).info(
                 "a position was not committed; its messages come again",
@@ -352,8 +350,7 @@ class KafkaSubscription:
 
     async def _call(self, work: Awaitable[T], seconds: float = CALL_SECONDS) -> T:
         try:
-            async with asyncio.timeout(seconds):
-                return await work
+            return await bounded(seconds, work)
         except (*_FAILURES, IllegalStateError) as error:
             raise BusError(f"{self._group}: Kafka: {error!r}") from error
 
