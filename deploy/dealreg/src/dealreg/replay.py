@@ -60,13 +60,15 @@ def replay(
 ) -> None:
     """Decide history again from the stored inputs. Writes nothing.
 
-    Without --plan each decision is made again with the plan of its day, and must come out byte for
-    byte the same; ends with 1 if one does not. With --plan it lists the verdicts that flip under
-    another plan, for whom, and the amounts at stake.
+    Without --plan each decision is made again with the plan of its day, and
+    must come out byte for byte the same; ends with 1 if one does not. With
+    --plan it lists the verdicts that flip under another plan, for whom, and
+    the amounts at stake.
 
-    One decision at a time: each is made on its own inputs, as they were. What would have followed from
-    an earlier flip (another holder, other standby, other rulings) is not simulated; verdicts that stand
-    on a line where an earlier one flipped are marked. People's rulings are not decided again.
+    One decision at a time: each is made on its own inputs, as they were. What
+    would have followed from an earlier flip (another holder, other standby,
+    other rulings) is not simulated; verdicts on a line where an earlier one
+    flipped are marked. Rulings of people are not decided again.
     """
     begins, ends = _instant(since, "--since"), _instant(until, "--until")
     try:

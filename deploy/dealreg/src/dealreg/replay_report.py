@@ -22,6 +22,10 @@ SHOWN = 200
 """Flips and differences shown to a person; JSON has all of them."""
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _say(kind: str, **values: Any) -> None:
     typer.echo(json.dumps({"kind": kind} | values, ensure_ascii=False))
 
@@ -77,8 +81,8 @@ class DayReport:
                 else f"{self._different:,} came out otherwise"
             )
             out().print(
-                f"{self._decided:,} decisions made again with the plan of their day "
-                f"({len(self._plans)} plans, rule book {rule_book}): {came}."
+                f"{_count(self._decided, 'decision')} made again with the plan of their day "
+                f"({_count(len(self._plans), 'plan')}, rule book {rule_book}): {came}."
             )
         return not self._different
 
@@ -207,9 +211,10 @@ class OtherReport:
         name = "the plan in the file" if plan_number is None else f"plan {plan_number}"
         stake = " and ".join(f"{it.amount:,} {cur}" for cur, it in sorted(self._all.items()))
         console.print(
-            f"{self._decided:,} decisions on {self._verdicts:,} verdicts made again with {name}: "
-            f"{flips:,} flip{f', {stake} at stake' if flips else ''}; {self._other_terms:,} keep "
-            "their verdict with other terms."
+            f"{_count(self._decided, 'decision')} made again with {name}: of "
+            f"{_count(self._verdicts, 'verdict')} {flips:,} would flip"
+            f"{f', {stake} at stake' if flips else ''}; {self._other_terms:,} would stay with other "
+            "terms."
         )
         if self._after_flip:
             console.print(
