@@ -27,6 +27,9 @@ AGAIN_SECONDS = 60.0
 
 EXIT_SECONDS = 15.0
 PAUSE_SECONDS = 20.0
+LONG_SECONDS = 60.0
+"""Longer than any client of Kafka waits."""
+
 BETWEEN_SECONDS = 2.0
 """How long all goes well between two faults."""
 
@@ -66,12 +69,16 @@ def prove(lab: Lab) -> Outcome:
     if lab.full:
         with Kafka() as kafka, lab.installation(kafka=kafka) as made:
             faults = [partial(_killed, kafka)] * 20 + [partial(_paused, kafka)] * 10
+            faults += [partial(_away, kafka), partial(_paused, kafka, LONG_SECONDS)]
             _break(lab, made, {}, faults, seen)
         with Kafka(nodes=3) as kafka, lab.installation(kafka=kafka) as made:
             more = {"DEALREG_KAFKA_REPLICATION": "3"}
             turns = [partial(_killed, kafka, node) for _ in range(5) for node in (1, 2, 3)]
             _break(lab, made, more, turns, seen)
-        tried += ["1 node: 20 x kill -9, 10 x 20 s paused", "3 nodes: each killed 5 x"]
+        tried += [
+            "1 node: 20 x kill -9, 10 x 20 s paused, 60 s away, 60 s paused",
+            "3 nodes: each killed 5 x",
+        ]
     _without_broker(lab, seen)
     return Outcome(
         f"{'; '.join(tried)}; {seen.filed} registrations",
@@ -104,10 +111,16 @@ def _killed(kafka: Kafka, node: int = 1) -> None:
     kafka.restart(node)
 
 
-def _paused(kafka: Kafka) -> None:
+def _paused(kafka: Kafka, seconds: float = PAUSE_SECONDS) -> None:
     kafka.pause()
-    time.sleep(PAUSE_SECONDS)
+    time.sleep(seconds)
     kafka.resume()
+
+
+def _away(kafka: Kafka) -> None:
+    kafka.kill()
+    time.sleep(LONG_SECONDS)
+    kafka.restart()
 
 
 def _break(

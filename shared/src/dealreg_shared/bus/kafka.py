@@ -3,12 +3,13 @@
 The client library may hang where its documentation promises a time limit, so every call stands under a
 limit of ours, and a producer is disposable: after any failure it is thrown away and a new one made.
 What it had taken may still arrive later, also out of turn; the contract of the port allows for that.
-When throwing away does not help, ``BusStuck`` ends the process. Positions are committed by us, after the
-effect; a watchdog believes facts only. No Kafka transactions: consumers are idempotent instead.
+When throwing away does not help although Kafka answers, ``BusStuck`` ends the process. Positions are
+committed by us, after the effect; a watchdog believes facts only. No Kafka transactions: consumers are
+idempotent instead.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
-from dealreg_shared.bus.stuck import BusStuck, bounded, within
+from dealreg_shared.bus.stuck import BusStuck, bounded, ends, let_go, within
 from dealreg_shared.contracts.catalogue import TOPICS, Topic
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import get_logger
@@ -33,7 +34,8 @@ PUBLISH_SECONDS = 20.0
 STOP_SECONDS = 9.0
 HEALTH_SECONDS = 5.0
 DISPOSALS = 3
-"""So many producers thrown away without a success in between mean that only a new process helps."""
+"""So many producers thrown away although Kafka answers, without a success in between, mean that only a
+new process helps. While Kafka is away a new process would help nobody."""
 
 BATCH_BYTES = 256 * 1024
 TOPIC_EXISTS = 36
@@ -71,12 +73,14 @@ class KafkaBus:
         self._partitioner = DefaultPartitioner()
         self._one_at_a_time = asyncio.Lock()
         self._disposals = 0
+        self._going: asyncio.Task[None] | None = None
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Append in the order given. Raises ``BusError``, or ``BusStuck`` when trying is in vain."""
         if not messages:
             return
         async with self._one_at_a_time:
+            await self._gone()
             try:
                 await bounded(PUBLISH_SECONDS, self._publish(messages))
             except _FAILURES as error:
@@ -101,6 +105,7 @@ class KafkaBus:
             prefix=self._prefix,
             session_seconds=self._session_seconds,
             watch_seconds=self._watch_seconds,
+            healthy=self.healthy,
         )
         async with subscription.joined():
             yield subscription
@@ -120,6 +125,9 @@ class KafkaBus:
         producer, self._producer = self._producer, None
         if producer is not None and not await within(STOP_SECONDS, producer.stop()):
             get_logger(__name__).error("the Kafka producer did not stop")
+        if self._going is not None:
+            self._going.cancel()
+            await asyncio.wait([self._going], timeout=STOP_SECONDS)
 
     async def create_topics(self) -> None:
         """Make the topics that are missing: kept for ever, compacted where the catalogue says so.
@@ -205,11 +213,24 @@ class KafkaBus:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        self._disposals += 1
-        if not await within(STOP_SECONDS, producer.stop()):
-            raise BusStuck("the Kafka producer neither sends nor stops")
+        self._going = asyncio.create_task(let_go(producer.stop()))
+        await self._gone()
+        if await self.healthy():
+            self._disposals += 1
         if self._disposals >= DISPOSALS:
             raise BusStuck(f"{self._disposals} Kafka producers in a row have failed")
+
+    async def _gone(self) -> None:
+        """Until the producer that was thrown away has let go: two at once would mix up what they send.
+
+        Raises ``BusError`` if that takes longer and Kafka is away; ``BusStuck`` if Kafka answers.
+        """
+        if self._going is None:
+            return
+        if await ends(self._going, self.healthy, STOP_SECONDS):
+            self._going = None
+            return
+        raise BusError("the last Kafka producer has not let go, and Kafka does not answer")
 
 
 class KafkaSubscription:
@@ -224,7 +245,9 @@ class KafkaSubscription:
         prefix: str,
         session_seconds: float,
         watch_seconds: float,
+        healthy: Callable[[], Awaitable[bool]],
     ) -> None:
+        self._healthy = healthy
         self._group = group
         self._prefix = prefix
         self._watch_seconds = watch_seconds
@@ -345,8 +368,13 @@ class KafkaSubscription:
                 )
 
     async def _leave(self) -> None:
-        if not await within(STOP_SECONDS, self._consumer.stop()):
-            raise BusStuck(f"{self._group}: the Kafka consumer does not stop")
+        """Until the member has let go: as long as it lives, it may keep partitions from others."""
+        leaving = asyncio.create_task(let_go(self._consumer.stop()))
+        try:
+            while not await ends(leaving, self._healthy, STOP_SECONDS):
+                get_logger(__name__).warning("Kafka is away; a member waits", group=self._group)
+        finally:
+            leaving.cancel()
 
     async def _call(self, work: Awaitable[T], seconds: float = CALL_SECONDS) -> T:
         try:

@@ -5,7 +5,7 @@ removes them.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from dealreg_shared.restart import RestartNeeded
@@ -49,9 +49,28 @@ def _look_away(task: asyncio.Future[Any]) -> None:
 async def within(seconds: float, work: Awaitable[Any]) -> bool:
     """Whether ``work`` ended in time, with or without an ordinary error of its own."""
     try:
-        await bounded(seconds, work)
+        await bounded(seconds, let_go(work))
     except TimeoutError:
         return False
+    return True
+
+
+async def let_go(work: Awaitable[Any]) -> None:
+    """Await ``work``, which closes something of the bus."""
+    try:
+        await work
     except Exception as error:  # closing what is broken already: any error of it says only that
         get_logger(__name__).warning("an error while letting go of the bus", error=repr(error))
-    return True
+
+
+async def ends(
+    work: "asyncio.Task[None]", healthy: Callable[[], Awaitable[bool]], seconds: float
+) -> bool:
+    """Whether ``work`` ends in time. Raises ``BusStuck`` if not, although the bus answers meanwhile."""
+    well = await healthy()
+    await asyncio.wait([work], timeout=seconds)
+    if work.done():
+        return True
+    if well and await healthy():
+        raise BusStuck("a client of the bus does not let go although the bus answers")
+    return False
