@@ -21,7 +21,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
-from dealreg_shared.bus.stuck import BusStuck, bounded, ends, let_go, within
+from dealreg_shared.bus.stuck import BusStuck, Discarded, bounded, ends, let_go, within
 from dealreg_shared.contracts.catalogue import TOPICS, Topic
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import get_logger
@@ -73,14 +73,14 @@ class KafkaBus:
         self._partitioner = DefaultPartitioner()
         self._one_at_a_time = asyncio.Lock()
         self._disposals = 0
-        self._going: asyncio.Task[None] | None = None
+        self._last = Discarded()
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Append in the order given. Raises ``BusError``, or ``BusStuck`` when trying is in vain."""
         if not messages:
             return
         async with self._one_at_a_time:
-            await self._gone()
+            await self._last.gone(self.healthy, STOP_SECONDS)
             try:
                 await bounded(PUBLISH_SECONDS, self._publish(messages))
             except _FAILURES as error:
@@ -125,9 +125,7 @@ class KafkaBus:
         producer, self._producer = self._producer, None
         if producer is not None and not await within(STOP_SECONDS, producer.stop()):
             get_logger(__name__).error("the Kafka producer did not stop")
-        if self._going is not None:
-            self._going.cancel()
-            await asyncio.wait([self._going], timeout=STOP_SECONDS)
+        await self._last.abandon(STOP_SECONDS)
 
     async def create_topics(self) -> None:
         """Make the topics that are missing: kept for ever, compacted where the catalogue says so.
@@ -213,24 +211,12 @@ class KafkaBus:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        self._going = asyncio.create_task(let_go(producer.stop()))
-        await self._gone()
+        self._last.let_go(producer.stop())
+        await self._last.gone(self.healthy, STOP_SECONDS)
         if await self.healthy():
             self._disposals += 1
         if self._disposals >= DISPOSALS:
             raise BusStuck(f"{self._disposals} Kafka producers in a row have failed")
-
-    async def _gone(self) -> None:
-        """Until the producer that was thrown away has let go: two at once would mix up what they send.
-
-        Raises ``BusError`` if that takes longer and Kafka is away; ``BusStuck`` if Kafka answers.
-        """
-        if self._going is None:
-            return
-        if await ends(self._going, self.healthy, STOP_SECONDS):
-            self._going = None
-            return
-        raise BusError("the last Kafka producer has not let go, and Kafka does not answer")
 
 
 class KafkaSubscription:

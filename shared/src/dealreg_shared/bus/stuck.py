@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from dealreg_shared.bus.port import BusError
 from dealreg_shared.restart import RestartNeeded
 from dealreg_shared.telemetry import get_logger
 
@@ -74,3 +75,29 @@ async def ends(
     if well and await healthy():
         raise BusStuck("a client of the bus does not let go although the bus answers")
     return False
+
+
+class Discarded:
+    """The client that was thrown away last: two at once would mix up what they send."""
+
+    def __init__(self) -> None:
+        self._going: asyncio.Task[None] | None = None
+
+    def let_go(self, work: Awaitable[Any]) -> None:
+        """``work`` closes a client that is no longer used."""
+        self._going = asyncio.create_task(let_go(work))
+
+    async def gone(self, healthy: Callable[[], Awaitable[bool]], seconds: float) -> None:
+        """Until it has let go. Raises ``BusError`` if that takes longer and the bus is away;
+        ``BusStuck`` if the bus answers."""
+        if self._going is None:
+            return
+        if not await ends(self._going, healthy, seconds):
+            raise BusError("the last client has not let go, and the bus does not answer")
+        self._going = None
+
+    async def abandon(self, seconds: float) -> None:
+        """Wait for it no longer than this."""
+        if self._going is not None:
+            self._going.cancel()
+            await asyncio.wait([self._going], timeout=seconds)
