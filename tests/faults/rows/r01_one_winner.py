@@ -30,7 +30,8 @@ PAUSE_SECONDS = 1.5
 NEAR_SECONDS = 0.2
 """Contenders come as long before and after the end of the protection."""
 
-PROTECTION = timedelta(days=90)
+THOUGHT_SECONDS = 0.01
+"""What the control takes between looking and writing."""
 
 
 def prove(lab: Lab) -> Outcome:
@@ -174,7 +175,9 @@ async def _control(url: str, keys: int) -> float:
         def taken(conn: Connection) -> bool:
             return conn.execute(select(table).where(table.c.key == key)).first() is not None
 
-        if not await database.read(taken):
+        free = not await database.read(taken)
+        await asyncio.sleep(THOUGHT_SECONDS)
+        if free:
             await database.write(lambda conn: conn.execute(table.insert().values(key=key, who=who)))
 
     for key in range(keys):

@@ -48,6 +48,7 @@ def prove(lab: Lab) -> Outcome:
                 if postgres is not None and not postgres.running:
                     postgres.restart()
                 slowest = max(slowest, until(lambda: partner.file(accepted) == 201, "it goes on"))
+            partner.finish()
             faults += [] if process.running else [f"registration ended: {process.words()}"]
             faults += _damage(made, accepted)
     return Outcome(
@@ -135,6 +136,10 @@ class _Partner:
         answer = self._call()
         told = (answer.status_code, answer.headers.get("content-type"))
         return [] if told == (503, "application/problem+json") else [f"{told}: {answer.text}"]
+
+    def finish(self) -> None:
+        """Close its connections."""
+        self._http.close()
 
     def _call(self) -> httpx.Response:
         headers = {

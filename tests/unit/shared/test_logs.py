@@ -20,6 +20,14 @@ SECRET = keys.new_key().secret
 def logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
+    for name in (
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+    ):  # another test's server may have set them
+        library = logging.getLogger(name)
+        library.handlers[:], library.propagate, library.disabled = [], True, False
+        library.setLevel(logging.NOTSET)
     yield
     root.handlers[:], level = before
     root.setLevel(level)

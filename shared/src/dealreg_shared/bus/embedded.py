@@ -25,6 +25,7 @@ from dealreg_shared.bus.headers import key_version
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
 from dealreg_shared.contracts.catalogue import TOPICS
 from dealreg_shared.crashpoint import crashpoint
+from dealreg_shared.db.wal import use_wal
 from dealreg_shared.private_files import make_file, make_folder
 
 T = TypeVar("T")
@@ -326,9 +327,9 @@ class EmbeddedSubscription:
 
 
 def _set_up(conn: sqlite3.Connection, synchronous: str) -> None:
+    use_wal(conn)
     for pragma in (
         f"busy_timeout={BUSY_MILLISECONDS}",
-        "journal_mode=WAL",
         f"synchronous={synchronous}",
         "secure_delete=ON",  # what compaction removes may be a person's data
     ):

@@ -25,6 +25,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db.types import UtcDateTime
+from dealreg_shared.db.wal import use_wal
 from dealreg_shared.private_files import make_file
 
 T = TypeVar("T")
@@ -183,12 +184,8 @@ def _sqlite_engine(url: URL, begin: str, now: Callable[[], datetime]) -> Engine:
 
     def connect(raw: sqlite3.Connection, _record: Any) -> None:
         raw.isolation_level = None  # the driver must not begin by itself; see `begin_transaction`
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "busy_timeout=5000",
-            "foreign_keys=ON",
-        ):
+        use_wal(raw)
+        for pragma in ("synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
             raw.execute(f"PRAGMA {pragma}")
         raw.create_function("app_now", 0, lambda: format_instant(now()))
 
