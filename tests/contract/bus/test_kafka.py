@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -57,7 +58,10 @@ async def test_topics_are_made_as_the_catalogue_says(
     await admin.start()
     try:
         names = [prefix + name for name in TOPICS]
-        described = {topic["topic"]: topic for topic in await admin.describe_topics(names)}
+        described: dict[str, Any] = {}
+        # A topic that was just made is known before its partitions are.
+        while not described or not all(topic["partitions"] for topic in described.values()):
+            described = {topic["topic"]: topic for topic in await admin.describe_topics(names)}
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
         settings: dict[str, dict[str, str]] = {}
         for answer in await admin.describe_configs(resources):
