@@ -19,13 +19,7 @@ def run(make_bus: Callable[[SharedSettings], Bus], now: Callable[[], datetime]) 
     def assemble() -> list[Service]:
         bus = make_bus(settings)
         service = build(settings, all_settings(), bus=bus, now=now, alone=True)
-        finish = service.stop
-
-        async def stop() -> None:
-            await finish()
-            await bus.close()
-
-        service.stop = stop
+        service.close_afterwards(bus.close)
         return [service]
 
     return serve.run(settings, assemble)

@@ -58,13 +58,7 @@ def main(name: str) -> None:
     def assemble() -> list[Service]:
         bus = _bus(settings)
         service = freezable(alone.build(settings, bus=bus, now=_clock()))
-        finish = service.stop
-
-        async def stop() -> None:
-            await finish()
-            await bus.close()
-
-        service.stop = stop
+        service.close_afterwards(bus.close)
         return [service]
 
     sys.exit(serve.run(settings, assemble))

@@ -77,6 +77,18 @@ class Service:
     extras: dict[str, Any] = field(default_factory=dict)
     pulse: Pulse | None = None
 
+    def close_afterwards(self, close: Callable[[], Awaitable[None]]) -> None:
+        """When the service has stopped, also close this, even where stopping failed."""
+        before = self.stop
+
+        async def stop() -> None:
+            try:
+                await before()
+            finally:
+                await close()
+
+        self.stop = stop
+
     async def drain(self) -> int:
         """Move all messages that can be moved now. Returns how many moved."""
         return sum([await flow.drain() for flow in self.flows])

@@ -58,13 +58,7 @@ class Standalone(Generic[S]):
         """The service on a bus of its own, which it closes when it stops."""
         bus = make_bus(settings)
         service = self.build(settings, bus=bus, now=utc_now)
-        finish = service.stop
-
-        async def stop() -> None:
-            await finish()
-            await bus.close()
-
-        service.stop = stop
+        service.close_afterwards(bus.close)
         return service
 
     def with_database(self, use: Callable[[Database, S], Awaitable[T]]) -> T:

@@ -35,11 +35,5 @@ def build_all(
         coverage.build(of_coverage, bus=bus, now=now),
         notifier.build(of_notifier, bus=bus, now=now),
     ]
-    finish = services[0].stop
-
-    async def stop() -> None:
-        await finish()
-        await bus.close()
-
-    services[0].stop = stop
+    services[0].close_afterwards(bus.close)
     return services

@@ -43,13 +43,7 @@ def serve_command(data: DataDir = None) -> None:
     def assemble() -> list[Service]:
         bus = make_bus(settings)
         service = build(settings, services, bus=bus, alone=True)
-        finish = service.stop
-
-        async def stop() -> None:
-            await finish()
-            await bus.close()
-
-        service.stop = stop
+        service.close_afterwards(bus.close)
         return [service]
 
     raise typer.Exit(serve.run(settings, assemble))
