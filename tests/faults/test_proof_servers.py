@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.devstack, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(
-    "row", [pytest.param(row, id=row.name) for row in rows() if "servers" in row.where]
+    "row", [pytest.param(row, id=row.name) for row in rows() if row.tried_on("servers", full=False)]
 )
 def test_the_promise_is_kept(
     row: Row, tmp_path: Path, forks: Spawner, postgres_server: Postgres, kafka_cluster: Kafka
