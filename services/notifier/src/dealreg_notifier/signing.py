@@ -5,22 +5,20 @@ back opens nothing as soon as the tombstone has arrived. Private halves never le
 setting that gives the key. Must not sign anything.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, RowMapping, delete, or_, select
 
 from dealreg_notifier.tables import signing_key
 from dealreg_shared.contracts.catalogue import KEYS
 from dealreg_shared.contracts.keys import LinkKeyUpdated
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
-from dealreg_shared.links import KEY_BYTES, bytes_of, key_id_of, public_of, text_of
+from dealreg_shared.links import bytes_of
 from dealreg_shared.outbox import Outbox, Outgoing
+from dealreg_shared.signing_keys import KeyStore
 
 UPDATED = "dealreg.link.key-updated.v1"
 
@@ -37,30 +35,24 @@ class Keyring:
 
     def ensure(self, conn: Connection, now: datetime) -> None:
         """At the start: the given key is current; without one, a key of our own."""
-        _alone(conn)
+        self._store.alone(conn)
         self.forget_old(conn, now)
-        current = _current(conn)
-        if self.given is not None:
-            if current is None or current["key_id"] != key_id_of(public_of(self.given)):
-                self._replace(conn, self.given, now, keep=False)
-        elif current is None or current["private_key"] is None:
-            self._replace(conn, secrets.token_bytes(KEY_BYTES), now, keep=True)
+        if self._store.ensure(conn, now) is not None:
+            self._publish(conn, now)
 
     def rotate(self, conn: Connection, now: datetime, *, revoke: bool = False) -> str:
         """A new key, from now on. ``revoke``: links of all former keys open nothing any more.
 
         Raises ``ValueError`` where a setting gives the key. Returns the id of the new key.
         """
-        if self.given is not None:
-            raise ValueError(
-                "DEALREG_NOTIFIER_LINK_KEY gives the key: set another one there and start again"
-            )
-        _alone(conn)
+        key_id = self._store.rotate(conn, now)
         if revoke:
-            former = list(conn.execute(select(signing_key.c.key_id)).scalars())
-            conn.execute(delete(signing_key))
+            others = signing_key.c.key_id != key_id
+            former = list(conn.execute(select(signing_key.c.key_id).where(others)).scalars())
+            conn.execute(delete(signing_key).where(others))
             self.outbox.erase(conn, KEYS, sorted(former), now)
-        return self._replace(conn, secrets.token_bytes(KEY_BYTES), now, keep=True)
+        self._publish(conn, now)
+        return key_id
 
     def forget_old(self, conn: Connection, now: datetime) -> int:
         """Drop keys whose last link has expired. Returns how many."""
@@ -73,36 +65,12 @@ class Keyring:
 
     def current(self, conn: Connection) -> bytes | None:
         """The private key that signs now; None before the first start."""
-        row = _current(conn)
+        row = self._store.current(conn)
         if row is None:
             return None
         if row["private_key"] is not None:
             return bytes_of(row["private_key"])
         return self.given
-
-    def _replace(self, conn: Connection, private_key: bytes, now: datetime, *, keep: bool) -> str:
-        public = public_of(private_key)
-        key_id = key_id_of(public)
-        conn.execute(
-            update(signing_key)
-            .where(signing_key.c.current)
-            .values(current=False, private_key=None, valid_until=now + LONGEST_LIFE)
-        )
-        values: dict[str, Any] = {
-            "key_id": key_id,
-            "private_key": text_of(private_key) if keep else None,
-            "public_key": text_of(public),
-            "current": True,
-            "created_at": now,
-            "valid_until": None,
-        }
-        insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-        # A key that was given before may be given again; two processes that start at once make one.
-        conn.execute(delete(signing_key).where(signing_key.c.key_id == key_id))
-        if conn.execute(insert(signing_key).values(values).on_conflict_do_nothing()).rowcount:
-            self._publish(conn, now)
-        crashpoint("signing.replaced")
-        return key_id
 
     def _publish(self, conn: Connection, now: datetime) -> None:
         self.outbox.append(
@@ -124,6 +92,17 @@ class Keyring:
             ],
             now,
         )
+        crashpoint("signing.replaced")
+
+    @property
+    def _store(self) -> KeyStore:
+        return KeyStore(
+            signing_key,
+            retired="valid_until",
+            setting="DEALREG_NOTIFIER_LINK_KEY",
+            given=self.given,
+            outlives=LONGEST_LIFE,
+        )
 
 
 def published(conn: Connection, now: datetime) -> Sequence[RowMapping]:
@@ -132,14 +111,3 @@ def published(conn: Connection, now: datetime) -> Sequence[RowMapping]:
     query = select(signing_key).where(in_use)
     order = (signing_key.c.created_at.desc(), signing_key.c.key_id)
     return conn.execute(query.order_by(*order)).mappings().all()
-
-
-def _current(conn: Connection) -> RowMapping | None:
-    return conn.execute(select(signing_key).where(signing_key.c.current)).mappings().first()
-
-
-def _alone(conn: Connection) -> None:
-    """Others that change keys wait until this transaction ends, those that read them do not. Before the
-    first key there is no row that could be locked. SQLite has one writer anyway."""
-    if conn.dialect.name == "postgresql":
-        conn.exec_driver_sql("LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE")
