@@ -177,7 +177,7 @@ async def test_a_name_is_asked_for_once_and_a_later_answer_counts_anew(here: Rec
     """Rebinding: public when checked, private afterwards."""
     names = Names({"rebind.example.com": [[PUBLIC], ["127.0.0.1"]]})
     dialler = Dialler()
-    client = OutboundClient(resolver=names, dialler=dialler)
+    client = OutboundClient(resolver=names, dialler=dialler, seconds=1)
     url = f"https://rebind.example.com:{here.port}/"
     with pytest.raises(Unanswered):  # it spoke TLS to a receiver that does not
         await client.post(url, {}, b"{}")
