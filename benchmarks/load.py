@@ -63,7 +63,7 @@ class _Requests:
         if every and count % every == 0:
             turn, hot = divmod(count // every, HOT_ACCOUNTS)
             partner, name = hot % len(STATES) + len(STATES) * (turn % 2), f"hot{hot}"
-        body = _body(name, STATES[partner % len(self._order.keys) % len(STATES)])
+        body = body_of(name, STATES[partner % len(self._order.keys) % len(STATES)])
         key = self._order.keys[partner % len(self._order.keys)]
         return (
             f"POST {PATH} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
@@ -72,7 +72,8 @@ class _Requests:
         ).encode() + body
 
 
-def _body(name: str, state: str) -> bytes:
+def body_of(name: str, state: str) -> bytes:
+    """A filing for a new customer of this name."""
     return (
         f'{{"account":{{"name":"Customer {name} Inc","domain":"{name}.com","country":"US",'
         f'"subdivision":"{state}","postal_code":"94105","city":"San Francisco","employees":250,'
@@ -160,7 +161,7 @@ async def run(order: Order) -> Load:
         p50=1000 * times[len(times) // 2],
         p99=1000 * times[len(times) * 99 // 100],
         cpu=cpu / elapsed,
-        body_bytes=len(_body("c00000000000", STATES[0])),
+        body_bytes=len(body_of("c00000000000", STATES[0])),
         answer_bytes=load.answer_bytes,
     )
 

@@ -35,6 +35,8 @@ class ClaimAnswer(BaseModel):
     referred_to: dict[str, str | None] | None
     decided_at: str
     ended_at: str | None
+    to_do: list[str]
+    extension: dict[str, str | None] | None
     outcome: str
     trace: list[StepAnswer]
 
@@ -45,6 +47,12 @@ class ReceiptAnswer(BaseModel):
     number: str
     registration_id: str
     filed_at: str
+    plan_number: int
+    body_hash: str
+    salt: str
+    key: str
+    path: str
+    signature: str
 
 
 class RegistrationAnswer(BaseModel):
@@ -69,6 +77,9 @@ class RegistrationAnswer(BaseModel):
 
 _INSTANT = "2026-03-02T09:00:00.000000Z"
 _ID = "0195562d3c5a7a3c9d0f0d7e6a9b1c2d"
+_TEXT = "GlZTH2Icdd6pqi8vZwPeqAaTBLr7_rFensVoqdhigPcVjt_vhyWRJ9gO5yuIFCDe" * 4
+_PATH, _SIGNATURE = 215, 86
+"""Characters in a receipt."""
 
 
 # The product's model is strict and reads JSON text; FastAPI gives parsed JSON, with dates as text.
@@ -86,7 +97,7 @@ def build() -> FastAPI:
     async def register(body: LaxBody) -> RegistrationAnswer:
         return RegistrationAnswer(
             id=f"reg_{_ID}",
-            partner_id="acme",
+            partner_id="partner0",
             account_name=body.account.name,
             filed_at=_INSTANT,
             amount=_money(body.amount),
@@ -99,7 +110,17 @@ def build() -> FastAPI:
             rule_book="2026-11.2",
             owner="you",
             claims=[_claim(line) for line in body.product_lines],
-            receipt=ReceiptAnswer(number=_ID, registration_id=f"reg_{_ID}", filed_at=_INSTANT),
+            receipt=ReceiptAnswer(
+                number=_ID,
+                registration_id=f"reg_{_ID}",
+                filed_at=_INSTANT,
+                plan_number=1,
+                body_hash=_ID * 2,
+                salt=_ID,
+                key=_ID[:16],
+                path=_TEXT[:_PATH],
+                signature=_TEXT[:_SIGNATURE],
+            ),
         )
 
     return app
@@ -126,6 +147,8 @@ def _claim(line: str) -> ClaimAnswer:
         referred_to=None,
         decided_at=_INSTANT,
         ended_at=None,
+        to_do=[],
+        extension=None,
         outcome="protected",
         trace=[
             StepAnswer(rule=1, held=False, sentence="The registration is eligible."),
@@ -135,7 +158,7 @@ def _claim(line: str) -> ClaimAnswer:
                 sentence="You have no live claim on this account and product line.",
             ),
             StepAnswer(
-                rule=3, held=False, sentence="You cover this account through territory West."
+                rule=3, held=False, sentence="You cover this account through territory US-CA."
             ),
             StepAnswer(rule=4, held=False, sentence="This account is covered."),
             StepAnswer(rule=5, held=False, sentence="You are in territory."),

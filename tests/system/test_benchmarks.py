@@ -1,8 +1,15 @@
 """The benchmarks run, end to end and in small; what they measure is never a test."""
 
-import pytest
+from pathlib import Path
+from typing import Any
 
-from benchmarks import matching, registrations
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from benchmarks import matching, noop, registrations
+from benchmarks.load import PATH, STATES, body_of
+from benchmarks.product import prepare
 from dealreg_devstack import Postgres
 
 
@@ -31,3 +38,36 @@ def test_matching_is_measured_at_both_sizes() -> None:
 @pytest.mark.parametrize("size", [100, 1_000])
 def test_every_measured_target_has_ten_hits(size: int) -> None:
     matching.measure(size, finds=30, scans=30)
+
+
+async def test_the_no_op_answers_what_the_product_answers(tmp_path: Path) -> None:
+    made = await prepare(tmp_path, None)
+    async with made.service.open():
+        ours = await _filed(made.service.app, made.keys[0])
+    plain = await _filed(noop.build(), "none")
+
+    assert _shape(plain.json()) == _shape(ours.json())
+    assert len(plain.content) == len(ours.content)
+
+
+async def _filed(app: ASGIApp, key: str) -> httpx.Response:
+    headers = {
+        "authorization": f"Bearer {key}",
+        "idempotency-key": "one",
+        "content-type": "application/json",
+    }
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://benchmark"
+    ) as client:
+        answer = await client.post(PATH, content=body_of("c1", STATES[0]), headers=headers)
+    assert answer.status_code == httpx.codes.CREATED, answer.text
+    return answer
+
+
+def _shape(value: Any) -> Any:
+    """The names and kinds of a JSON value's parts."""
+    if isinstance(value, dict):
+        return {name: _shape(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_shape(part) for part in value]
+    return type(value).__name__
