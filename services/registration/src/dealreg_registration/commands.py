@@ -17,6 +17,7 @@ from dealreg_registration.domain.merging import Moved
 from dealreg_registration.domain.plan import PlanBook
 from dealreg_registration.domain.precedents import Precedent
 from dealreg_shared.receipts import Seal
+from dealreg_shared.web.idempotency import IdempotencyKey as IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,6 @@ class Answer:
     status: int
     body: bytes
     version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """``scope`` is the caller, so that nobody can ask for another's answer."""
-
-    scope: str
-    key: str
-    request_hash: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from dealreg_shared.telemetry import Check, Note, Requests
 from dealreg_shared.telemetry.health import routes as health_routes
 from dealreg_shared.web.docs_page import docs_routes
 from dealreg_shared.web.front import front_route
+from dealreg_shared.web.idempotency import describe_keys
 from dealreg_shared.web.limits import MAX_BODY, RequestLimits
 from dealreg_shared.web.problems import MEDIA_TYPE, Unforeseen, install
 from dealreg_shared.web.queries import KnownQuery
@@ -164,6 +165,7 @@ def _with_problems(app: FastAPI) -> Callable[[], dict[str, Any]]:
                     if "HTTPValidationError" in str(responses.get("422", "")):
                         del responses["422"]
                     responses.setdefault("default", problem)
+            describe_keys(document)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -12,7 +12,7 @@ row, so that it says nothing about the body once the row is gone.
 import hashlib
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,12 +27,14 @@ from sqlalchemy import (
     String,
     Table,
     column,
+    insert,
     select,
     table,
 )
+from sqlalchemy.exc import IntegrityError
 from starlette.datastructures import Headers
 
-from dealreg_shared.db import UtcDateTime
+from dealreg_shared.db import Database, UtcDateTime, app_now
 from dealreg_shared.ids import new_secret
 from dealreg_shared.web.problems import Problem
 
@@ -65,6 +67,29 @@ _FIND_ON_SQLITE = """
 SELECT scope, key, salt, request_hash, status, body FROM idempotency WHERE (scope, key) IN
 (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
 """
+
+
+WRITING = frozenset({"post", "put", "patch", "delete"})
+
+REASON = "x-no-idempotency-key"
+"""Of an operation in an API description: why it takes no key."""
+
+PARAMETER: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A retry with the same key and body gets the first answer, byte for byte.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """``scope`` is the caller, so that nobody can ask for another's answer."""
+
+    scope: str
+    key: str
+    request_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +198,59 @@ def row(scope: str, key: str, hash_: str, status: int, body: bytes, at: datetime
 
 def _salted(salt: str, hash_: str) -> str:
     return hashlib.sha256(f"{salt}{hash_}".encode()).hexdigest()
+
+
+def find(conn: Connection, key: IdempotencyKey | None) -> StoredAnswer | None:
+    """The answer that the request was given before, if it has a key and was. Raises as ``lookup``."""
+    return None if key is None else lookup(conn, key.scope, key.key, key.request_hash)
+
+
+async def once(
+    database: Database,
+    key: IdempotencyKey | None,
+    lock: Callable[[Connection], object],
+    act: Callable[[Connection], StoredAnswer],
+) -> tuple[StoredAnswer, bool]:
+    """The answer of ``act``, kept in its transaction, or the first one if this is a retry; and whether
+    it was carried out now. ``lock`` keeps retries that come at once apart. Raises as ``lookup``."""
+
+    def work(conn: Connection) -> tuple[StoredAnswer, bool]:
+        lock(conn)
+        if (earlier := find(conn, key)) is not None:
+            return earlier, False
+        answer = act(conn)
+        if key is not None:
+            kept = row(
+                key.scope, key.key, key.request_hash, answer.status, answer.body, app_now(conn)
+            )
+            conn.execute(insert(_IDEMPOTENCY), kept)
+        return answer, True
+
+    try:
+        return await database.write(work)
+    except IntegrityError:
+        # The key may have been used under another lock meanwhile: its answer is there now.
+        if key is None:
+            raise
+        return await database.write(work)
+
+
+def no_key(reason: str) -> dict[str, Any]:
+    """For a route's ``openapi_extra``: why it writes and takes no key."""
+    return {REASON: reason}
+
+
+def describe_keys(document: dict[str, Any]) -> None:
+    """Name the header with every operation that writes, or say there why it takes none."""
+    for path in document.get("paths", {}).values():
+        for method, operation in path.items():
+            if method not in WRITING:
+                continue
+            if (reason := operation.get(REASON)) is None:
+                operation.setdefault("parameters", []).append(PARAMETER)
+                continue
+            said = (operation.get("description", ""), f"No `Idempotency-Key`: {reason}")
+            operation["description"] = "\n\n".join(filter(None, said))
 
 
 def forget_before(conn: Connection, instant: datetime) -> int:

@@ -26,8 +26,11 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.web.bodies import JsonBody
 from dealreg_shared.web.etag import check_if_match, etag
+from dealreg_shared.web.idempotency import no_key
 
 SETTERS: tuple[Role, ...] = ("partner_manager", "vp", "ceo", "admin")
+
+_ONCE = "`If-Match` lets it act once; after a lost answer, read what stands."
 
 PATH = "/{partner}/{region}/{segment}/{factor}"
 
@@ -55,7 +58,7 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
         response.headers["etag"] = etag(version)
         return state
 
-    @routes.put(PATH, summary="Set a factor by hand")
+    @routes.put(PATH, summary="Set a factor by hand", openapi_extra=no_key(_ONCE))
     async def put_factor(
         where: Where,
         body: JsonBody[HandSetBody],
@@ -77,7 +80,12 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
         response.headers["etag"] = etag(version)
         return state
 
-    @routes.delete(PATH, status_code=204, summary="Take back what was set by hand")
+    @routes.delete(
+        PATH,
+        status_code=204,
+        summary="Take back what was set by hand",
+        openapi_extra=no_key(_ONCE),
+    )
     async def delete_factor(where: Where, _caller: Setter, request: Request) -> Response:
         """Take back what was set by hand; the computed value counts again."""
         await database.write(lambda conn: take_back(conn, desk, where, _check(request)))

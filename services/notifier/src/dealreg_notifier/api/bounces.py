@@ -13,6 +13,7 @@ from dealreg_notifier.tables import Fields
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.contracts.base import Instant
 from dealreg_shared.db import Database, app_now
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Page
 
 
@@ -42,7 +43,12 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
         rows, following = await database.read(lambda conn: bounces.page(conn, after, limit))
         return Page(items=[Bounce.of(row) for row in rows], next=following)
 
-    @routes.delete("/{person_id}", summary="Try the address again", status_code=204)
+    @routes.delete(
+        "/{person_id}",
+        summary="Try the address again",
+        status_code=204,
+        openapi_extra=no_key("a second time finds nothing to forget, and changes nothing."),
+    )
     async def forget_bounce(person_id: str, _caller: Admin) -> Response:
         """The address is good again: what was put aside in the last seven days is sent."""
 

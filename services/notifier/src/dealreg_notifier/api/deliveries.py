@@ -11,6 +11,7 @@ from dealreg_notifier.domain.errors import NoSuchDelivery
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.web import paging
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Page
 
 State = Annotated[DeliveryState | None, Query(description="Such as `dead`")]
@@ -31,7 +32,11 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
     async def read_delivery(delivery_id: str, _caller: Admin) -> Delivery:
         return await database.read(lambda conn: _one(conn, delivery_id))
 
-    @routes.post("/{delivery_id}/replay", summary="Send it again")
+    @routes.post(
+        "/{delivery_id}/replay",
+        summary="Send it again",
+        openapi_extra=no_key("what is on its way already is refused, and not sent twice."),
+    )
     async def replay_delivery(delivery_id: str, _caller: Admin) -> Delivery:
         """Send a dead delivery again, with as many attempts as a new one and the same id."""
 

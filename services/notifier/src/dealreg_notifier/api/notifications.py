@@ -10,6 +10,7 @@ from dealreg_notifier.domain.errors import NoSuchNotification, NotYourInbox
 from dealreg_notifier.notices import partner
 from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.db import Database, app_now
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Page
 
 Recipient = Annotated[
@@ -63,7 +64,11 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
         row = await database.read(lambda conn: inbox.one(conn, notification_id, wanted))
         return Notification.of(row)
 
-    @routes.post("/{notification_id}/read", summary="Mark it as read")
+    @routes.post(
+        "/{notification_id}/read",
+        summary="Mark it as read",
+        openapi_extra=no_key("marking again changes nothing."),
+    )
     async def mark_read(notification_id: str, caller: Caller) -> Notification:
         """Mark one of the caller's own notices as read. Again changes nothing."""
         own = own_inbox(caller)

@@ -14,6 +14,7 @@ from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.idempotency import no_key
 
 Person = Annotated[
     str | None,
@@ -41,7 +42,11 @@ def router(database: Database, authenticator: Authenticator, desk: Desk) -> APIR
 
         return await database.read(work)
 
-    @routes.put("", summary="Change how you are told")
+    @routes.put(
+        "",
+        summary="Change how you are told",
+        openapi_extra=no_key("the same wishes twice are the same wishes."),
+    )
     async def write_preferences(
         body: JsonBody[PreferencesBody], caller: Caller, person: Person = None
     ) -> PreferencesView:

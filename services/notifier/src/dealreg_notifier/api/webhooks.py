@@ -44,6 +44,7 @@ from dealreg_shared.db import Database, app_now
 from dealreg_shared.ids import new_id
 from dealreg_shared.web import paging
 from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Page
 
 Owner = Annotated[
@@ -61,7 +62,14 @@ def router(
     Caller = Annotated[Principal, Depends(authenticator.require())]
     kinds = desk.wording.kinds()
 
-    @routes.post("", summary="Add an endpoint", status_code=201)
+    @routes.post(
+        "",
+        summary="Add an endpoint",
+        status_code=201,
+        openapi_extra=no_key(
+            "a kept answer would hold the secret; delete the endpoint that is one too many."
+        ),
+    )
     async def create_endpoint(body: JsonBody[EndpointBody], caller: Caller) -> CreatedEndpoint:
         """A webhook (Standard Webhooks 1.0.0), or an incoming webhook of Slack or Teams. A webhook's
         secret is in this answer and nowhere else."""
@@ -113,7 +121,11 @@ def router(
         """One endpoint, without its secret."""
         return await database.read(lambda conn: _one(conn, endpoint_id, caller))
 
-    @routes.patch("/{endpoint_id}", summary="Change an endpoint, switch it on or off")
+    @routes.patch(
+        "/{endpoint_id}",
+        summary="Change an endpoint, switch it on or off",
+        openapi_extra=no_key("the same change twice is the same."),
+    )
     async def change_endpoint(
         endpoint_id: str, body: JsonBody[EndpointChange], caller: Caller
     ) -> Endpoint:
@@ -138,7 +150,12 @@ def router(
 
         return await database.write(work)
 
-    @routes.delete("/{endpoint_id}", summary="Delete an endpoint", status_code=204)
+    @routes.delete(
+        "/{endpoint_id}",
+        summary="Delete an endpoint",
+        status_code=204,
+        openapi_extra=no_key("a second time finds nothing, and changes nothing."),
+    )
     async def delete_endpoint(endpoint_id: str, caller: Caller) -> Response:
         """With its secrets, its log and what was still to be sent there."""
 
@@ -150,7 +167,15 @@ def router(
         await database.write(work)
         return Response(status_code=204)
 
-    @routes.post("/{endpoint_id}/rotate", summary="Replace a webhook's secret")
+    @routes.post(
+        "/{endpoint_id}/rotate",
+        summary="Replace a webhook's secret",
+        openapi_extra=no_key(
+            "a kept answer would hold the secret. Each rotation ends the secret "
+            "before the last at once: after a lost answer give the receiver the secret of "
+            "the next one."
+        ),
+    )
     async def rotate_secret(
         endpoint_id: str, body: JsonBody[RotateBody], caller: Caller
     ) -> CreatedEndpoint:
@@ -167,7 +192,11 @@ def router(
 
         return await database.write(work)
 
-    @routes.post("/{endpoint_id}/test", summary="Send a test message")
+    @routes.post(
+        "/{endpoint_id}/test",
+        summary="Send a test message",
+        openapi_extra=no_key("it changes nothing here; each call is a test."),
+    )
     async def send_test(endpoint_id: str, caller: Caller) -> Tested:
         """Sent at once and once, also to an endpoint that is switched off; its outcome is the answer."""
 
@@ -238,7 +267,11 @@ def router(
 
         return await database.read(work)
 
-    @routes.post("/{endpoint_id}/replay", summary="Send again what was put aside")
+    @routes.post(
+        "/{endpoint_id}/replay",
+        summary="Send again what was put aside",
+        openapi_extra=no_key("what is on its way already is not sent twice."),
+    )
     async def replay(endpoint_id: str, body: JsonBody[ReplayBody], caller: Caller) -> Replayed:
         """With the same ids and as many attempts as new notices have."""
 

@@ -18,6 +18,7 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag, idempotency
+from dealreg_shared.web.idempotency import StoredAnswer
 
 
 class Acting:
@@ -52,12 +53,8 @@ class Acting:
         A retry is answered first: the version that it names is not the present one any more.
         """
         view = await self.visible(registration_id, principal)
-        if (key := await self.key_of(request, principal)) is not None:
-            stored = await self._database.read(
-                lambda conn: idempotency.lookup(conn, key.scope, key.key, key.request_hash)
-            )
-            if stored is not None:
-                return respond(Answer(stored.status, stored.body))
+        if (earlier := await self.repeated(await self.key_of(request, principal))) is not None:
+            return earlier
         seen: int | None = None
         if if_match or "if-match" in request.headers:
             etag.check_if_match(request, view["version"])
@@ -89,17 +86,29 @@ class Acting:
 
         return await self.carry_out(request, registration_id, principal, make, if_match=False)
 
+    async def repeated(self, key: IdempotencyKey | None) -> Response | None:
+        """The answer to a retry: the version that it names is not the present one any more."""
+        if key is None:
+            return None
+        stored = await self._database.read(lambda conn: idempotency.find(conn, key))
+        return None if stored is None else respond(stored)
+
     async def key_of(self, request: Request, principal: Principal) -> IdempotencyKey | None:
         """The request's idempotency key, if it has one."""
-        raw = await request.body()
-        return idempotency_of(
-            principal, request.headers, request.method, request.url.path, raw, required=False
-        )
+        return await key_of(request, principal)
 
 
-def respond(answer: Answer) -> Response:
+async def key_of(request: Request, principal: Principal) -> IdempotencyKey | None:
+    """The request's idempotency key, if it has one."""
+    raw = await request.body()
+    return idempotency_of(
+        principal, request.headers, request.method, request.url.path, raw, required=False
+    )
+
+
+def respond(answer: Answer | StoredAnswer) -> Response:
     """The answer as it was written, with the tag of the version that it names; a stored one alike."""
-    version = answer.version
+    version = answer.version if isinstance(answer, Answer) else None
     if version is None:
         version = orjson.loads(answer.body).get("version")
     headers = {} if version is None else {"etag": etag.etag(version)}

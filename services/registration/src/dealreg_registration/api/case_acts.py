@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from dealreg_registration import case_reading, naming, reading
-from dealreg_registration.api.acting import respond
-from dealreg_registration.api.callers import CASE_WORKERS, DECIDERS, actor_of, idempotency_of
+from dealreg_registration.api.acting import Acting, key_of, respond
+from dealreg_registration.api.callers import CASE_WORKERS, DECIDERS, actor_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.schemas_cases import (
     AppealBody,
@@ -20,7 +20,7 @@ from dealreg_registration.api.schemas_cases import (
     TextBody,
 )
 from dealreg_registration.case_store import other_account_of
-from dealreg_registration.commands import Answer, Command, IdempotencyKey
+from dealreg_registration.commands import Command, IdempotencyKey
 from dealreg_registration.handlers.decide_case import DecideCase
 from dealreg_registration.handlers.erase_entry import erase_entry
 from dealreg_registration.handlers.open_case import AppealClaim, OpenDirectEngagement
@@ -36,8 +36,9 @@ from dealreg_shared.auth import Authenticator, Principal
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database
 from dealreg_shared.telemetry import current
-from dealreg_shared.web import etag, idempotency
+from dealreg_shared.web import etag
 from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
 
 
@@ -46,26 +47,18 @@ def case_acts_router(
 ) -> APIRouter:
     """Routes that change cases. All but comments and answers need ``If-Match``."""
     router = APIRouter(prefix="/v1", tags=["conflicts"])
-    programme = writer.programme
+    programme, acting = writer.programme, Acting(database, writer)
     Opener = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
     Decider = Annotated[Principal, Depends(authenticator.require(*CASE_WORKERS))]
     Admin = Annotated[Principal, Depends(authenticator.require("admin"))]
     Partner = Annotated[Principal, Depends(authenticator.require("partner"))]
 
     async def carry_out(
-        request: Request, principal: Principal, make: Callable[[IdempotencyKey | None], Command]
+        key: IdempotencyKey | None, make: Callable[[IdempotencyKey | None], Command]
     ) -> Response:
         """Run a command. A retry is answered first: the version that it names is past."""
-        raw = await request.body()
-        key = idempotency_of(
-            principal, request.headers, request.method, request.url.path, raw, required=False
-        )
-        if key is not None:
-            stored = await database.read(
-                lambda conn: idempotency.lookup(conn, key.scope, key.key, key.request_hash)
-            )
-            if stored is not None:
-                return respond(Answer(stored.status, stored.body))
+        if (earlier := await acting.repeated(key)) is not None:
+            return earlier
         answer = await writer.submit(make(key))
         crashpoint("case.committed")
         return respond(answer)
@@ -76,10 +69,9 @@ def case_acts_router(
     async def open_case(
         request: Request, body: JsonBody[OpenCaseBody], principal: Opener
     ) -> Response:
-        actor = actor_of(principal)
+        actor, key = actor_of(principal), await key_of(request, principal)
         return await carry_out(
-            request,
-            principal,
+            key,
             lambda key: OpenDirectEngagement(
                 body.registration_id, actor, current(), body.reason, key
             ),
@@ -88,20 +80,19 @@ def case_acts_router(
     @router.post("/conflicts/{conflict_id}/take", summary="Take a case on your level")
     async def take(request: Request, conflict_id: str, principal: Decider) -> Response:
         """Lower levels may comment from then on, and no longer decide. Needs `If-Match`."""
+        key = await key_of(request, principal)
         seen, actor = etag.versions_seen(request), actor_of(principal)
-        return await carry_out(
-            request, principal, lambda key: TakeCase(conflict_id, actor, current(), seen, key)
-        )
+        return await carry_out(key, lambda key: TakeCase(conflict_id, actor, current(), seen, key))
 
     @router.post("/conflicts/{conflict_id}/review", summary="Pass a case up with a recommendation")
     async def review(
         request: Request, conflict_id: str, body: JsonBody[ReviewBody], principal: Decider
     ) -> Response:
         """The next level is responsible at once. Needs `If-Match`."""
+        key = await key_of(request, principal)
         seen, actor = etag.versions_seen(request), actor_of(principal)
         return await carry_out(
-            request,
-            principal,
+            key,
             lambda key: ReviewCase(
                 conflict_id,
                 actor,
@@ -119,10 +110,9 @@ def case_acts_router(
         request: Request, conflict_id: str, body: JsonBody[TextBody], principal: Decider
     ) -> Response:
         """Any staff may; partners never see it."""
-        actor = actor_of(principal)
+        actor, key = actor_of(principal), await key_of(request, principal)
         return await carry_out(
-            request,
-            principal,
+            key,
             lambda key: CommentOnCase(
                 conflict_id, actor, current(), idempotency=key, text=body.text
             ),
@@ -134,6 +124,7 @@ def case_acts_router(
     ) -> Response:
         """The clocks stand meanwhile if the plan says so, and never longer than its limit. Needs
         `If-Match`."""
+        key = await key_of(request, principal)
         seen, actor = etag.versions_seen(request), actor_of(principal)
 
         def check(conn: Connection) -> None:
@@ -143,8 +134,7 @@ def case_acts_router(
 
         await programme.read(database, check)
         return await carry_out(
-            request,
-            principal,
+            key,
             lambda key: AskParty(
                 conflict_id,
                 actor,
@@ -161,6 +151,7 @@ def case_acts_router(
         "/conflicts/{conflict_id}/entries/{entry_id}",
         summary="Erase what somebody wrote on a case",
         status_code=204,
+        openapi_extra=no_key("erasing again changes nothing."),
     )
     async def erase(conflict_id: str, entry_id: str, principal: Admin) -> None:
         """The text goes, what was done stays. Erasing again changes nothing."""
@@ -185,15 +176,14 @@ def case_acts_router(
         request: Request, conflict_id: str, body: JsonBody[TextBody], principal: Partner
     ) -> Response:
         """For a partner that was asked; staff read it in the case's history."""
-        actor = actor_of(principal)
+        actor, key = actor_of(principal), await key_of(request, principal)
         partner_id = principal.partner_id or ""
         if not await database.read(
             lambda conn: case_reading.is_party(conn, conflict_id, partner_id)
         ):
             raise not_found()
         return await carry_out(
-            request,
-            principal,
+            key,
             lambda key: AnswerCase(conflict_id, actor, current(), idempotency=key, text=body.text),
         )
 
@@ -204,6 +194,7 @@ def case_acts_router(
         """Everything that follows is done in one transaction, and both sides are told. Needs
         `If-Match`: of two who decide at once, one is told what the other did. `departs` names the
         similar cases that were ruled otherwise, all of them alike."""
+        key = await key_of(request, principal)
         seen, actor = etag.versions_seen(request), actor_of(principal)
         await programme.read(
             database,
@@ -211,8 +202,7 @@ def case_acts_router(
         )
         other = await database.read(lambda conn: other_account_of(conn, conflict_id))
         return await carry_out(
-            request,
-            principal,
+            key,
             lambda key: DecideCase(
                 conflict_id,
                 actor,
@@ -235,7 +225,7 @@ def case_acts_router(
     ) -> Response:
         """Once for each claim that was rejected, closed or revoked, in time, with new evidence. Somebody
         above whoever ruled looks at it."""
-        actor = actor_of(principal)
+        actor, key = actor_of(principal), await key_of(request, principal)
         view = await programme.read(
             database,
             lambda conn: reading.registration_detail(conn, programme, registration_id, actor),
@@ -243,8 +233,7 @@ def case_acts_router(
         if view is None:
             raise not_found()
         return await carry_out(
-            request,
-            principal,
+            key,
             lambda key: AppealClaim(
                 registration_id,
                 actor,

@@ -127,10 +127,12 @@ def conflicts_router(
         account_id: str,
         body: JsonBody[AccountEditBody],
         principal: Decider,
-        response: Response,
-    ) -> dict[str, Any]:
+    ) -> Response:
         """Staff's word on an account's facts counts over partners'. Open and referred claims are decided
         again; a running protection is never taken away. Needs `If-Match`."""
+        key = await acting.key_of(request, principal)
+        if (earlier := await acting.repeated(key)) is not None:
+            return earlier
         views = await programme.read(
             database, lambda conn: reading.account_detail(conn, programme, [account_id])
         )
@@ -143,7 +145,7 @@ def conflicts_router(
             )
             if not known or parent == account_id:
                 raise _no_parent()
-        await writer.submit(
+        answer = await writer.submit(
             EditAccount(
                 account_id,
                 actor_of(principal),
@@ -151,14 +153,11 @@ def conflicts_router(
                 body.facts.facts() if body.facts is not None else None,
                 body.parent_id,
                 views[0]["version"],
+                key,
             )
         )
         crashpoint("account.committed")
-        [view] = await programme.read(
-            database, lambda conn: reading.account_detail(conn, programme, [account_id])
-        )
-        response.headers["etag"] = etag.etag(view["version"])
-        return view
+        return respond(answer)
 
     @router.post(
         "/accounts/{account_id}/merge", tags=["accounts"], summary="Say that two accounts are one"
@@ -170,8 +169,8 @@ def conflicts_router(
         protections clash the earlier stays, the later goes on standby and a conflict opens. For the
         partner manager of both markets, or above. Needs `If-Match` with this account's version; a retry
         with the same `Idempotency-Key` gets the first answer."""
-        seen, actor = etag.versions_seen(request), actor_of(principal)
         key = await acting.key_of(request, principal)
+        seen, actor = etag.versions_seen(request), actor_of(principal)
         answer = await writer.submit(
             MergeAccounts(
                 account_id, body.other_account_id, actor, current(), body.reason, seen, key

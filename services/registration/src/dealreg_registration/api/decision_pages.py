@@ -25,6 +25,7 @@ from dealreg_shared.db import Database
 from dealreg_shared.links import Link
 from dealreg_shared.telemetry import current
 from dealreg_shared.web.bodies import MAX_TEXT
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.texts import storable
 
 Token = Annotated[str, Path(description="From a mail")]
@@ -70,7 +71,12 @@ def decision_router(database: Database, writer: AccountWriter) -> APIRouter:
         answer = await show(token)
         return Response(status_code=answer.status_code, headers=dict(answer.headers))
 
-    @routes.post("/decide/{token}", summary="Confirm it", response_class=HTMLResponse)
+    @routes.post(
+        "/decide/{token}",
+        summary="Confirm it",
+        response_class=HTMLResponse,
+        openapi_extra=no_key("the form carries the case's version, so that it acts once."),
+    )
     async def confirm(token: Token, request: Request) -> Response:
         """Does what the page asked about, if the case is still as the page showed it. The form has
         `version` and, for a ruling or a recommendation, `reason`."""

@@ -2,13 +2,17 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
-from sqlalchemy import Row, select
+import orjson
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import Connection, Row, select
+from starlette.responses import Response
 
+from dealreg_registration.api.acting import key_of, respond
 from dealreg_registration.api.callers import CASE_WORKERS, STAFF, actor_of
 from dealreg_registration.api.programme_parts import ProgrammeParts
 from dealreg_registration.api.schemas_cases import DelegationBody
 from dealreg_registration.handlers.delegate import Period, delegate, end_delegation
+from dealreg_registration.programme_store import lock_programme
 from dealreg_registration.tables_programme import delegation
 from dealreg_shared.auth import Principal
 from dealreg_shared.contracts.base import format_instant
@@ -16,6 +20,7 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import paging
 from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.idempotency import StoredAnswer, no_key, once
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Position, page
 from dealreg_shared.web.problems import Problem
 
@@ -28,13 +33,14 @@ def delegations_router(parts: ProgrammeParts) -> APIRouter:
 
     @router.post("", summary="Let somebody act for a person", status_code=201)
     async def make(
-        person_id: str, body: JsonBody[DelegationBody], principal: Decider
-    ) -> dict[str, Any]:
+        request: Request, person_id: str, body: JsonBody[DelegationBody], principal: Decider
+    ) -> Response:
         """By the person, or by an admin. It is looked at when the delegate acts, and cannot be handed
         on."""
         _own(principal, person_id)
-        row = await parts.database.write(
-            lambda conn: delegate(
+
+        def act(conn: Connection) -> StoredAnswer:
+            row = delegate(
                 conn,
                 person_id,
                 body.delegate_id,
@@ -43,10 +49,13 @@ def delegations_router(parts: ProgrammeParts) -> APIRouter:
                 actor=actor_of(principal).id,
                 correlation_id=current(),
             )
-        )
+            return StoredAnswer(201, orjson.dumps(_view(row)))
+
+        key = await key_of(request, principal)
+        answer, _ = await once(parts.database, key, lock_programme, act)
         crashpoint("delegation.committed")
         parts.committed()
-        return _view(row)
+        return respond(answer)
 
     @router.get("", summary="A person's delegations, the newest first")
     async def list_delegations(
@@ -64,7 +73,12 @@ def delegations_router(parts: ProgrammeParts) -> APIRouter:
         shown, following = page(rows, limit, lambda row: Position(row.made_at, row.id))
         return {"items": [_view(row) for row in shown], "next": following}
 
-    @router.delete("/{delegation_id}", summary="End a delegation now", status_code=204)
+    @router.delete(
+        "/{delegation_id}",
+        summary="End a delegation now",
+        status_code=204,
+        openapi_extra=no_key("ending one again changes nothing."),
+    )
     async def end(person_id: str, delegation_id: str, principal: Decider) -> None:
         """By the person, or by an admin. One that is over stays as it was."""
         _own(principal, person_id)

@@ -19,6 +19,7 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import paging
 from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Position, page
 
 
@@ -34,7 +35,12 @@ def keys_router(parts: ProgrammeParts) -> APIRouter:
         except NoPlanInForce:
             return frozenset()
 
-    @router.post("", summary="Make a key", status_code=201)
+    @router.post(
+        "",
+        summary="Make a key",
+        status_code=201,
+        openapi_extra=no_key("a kept answer would hold the key; revoke the one too many."),
+    )
     async def make(body: JsonBody[KeyBody], principal: Admin, response: Response) -> dict[str, Any]:
         """`key` is shown this once and stored nowhere: a retry makes another key."""
         access, secret = await parts.database.write(
@@ -98,7 +104,11 @@ def keys_router(parts: ProgrammeParts) -> APIRouter:
             raise not_found()
         return key_view(AccessKeyUpdated(**row))
 
-    @router.delete("/{key_id}", summary="Revoke a key")
+    @router.delete(
+        "/{key_id}",
+        summary="Revoke a key",
+        openapi_extra=no_key("revoking again changes nothing."),
+    )
     async def revoke(key_id: str, principal: Admin) -> dict[str, Any]:
         """Works at once here, and in the other services when the event arrives. Revoking again changes
         nothing."""

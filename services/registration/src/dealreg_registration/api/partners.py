@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from dealreg_registration.api.acting import key_of, respond
 from dealreg_registration.api.callers import READERS, actor_of
 from dealreg_registration.api.errors import not_found
 from dealreg_registration.api.programme_parts import ProgrammeParts, own_only
@@ -28,6 +29,7 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag
 from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.idempotency import StoredAnswer, once
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Position, decode, page
 
 Item = Mapping[str, Any]
@@ -54,8 +56,7 @@ def partners_router(parts: ProgrammeParts) -> APIRouter:
         status: Literal["active", "suspended"],
         reason: str | None,
     ) -> Response:
-        def work(conn: Connection) -> tuple[Item, StandingRow]:
-            lock_programme(conn)
+        def act(conn: Connection) -> StoredAnswer:
             partner, former = partner_at(conn, partner_id)
             etag.check_if_match(request, former.version)
             standing = change_standing(
@@ -69,12 +70,13 @@ def partners_router(parts: ProgrammeParts) -> APIRouter:
                 actor=actor_of(principal).id,
                 correlation_id=current(),
             )
-            return partner, standing
+            return StoredAnswer(200, orjson.dumps(partner_view(partner, standing)))
 
-        partner, standing = await database.write(work)
+        key = await key_of(request, principal)
+        answer, _ = await once(database, key, lock_programme, act)
         crashpoint("standing.committed")
         parts.committed()
-        return _answer(partner, standing)
+        return respond(answer)
 
     @router.get("/partners", tags=["partners"], summary="Partners of the plan in force, by id")
     async def list_partners(

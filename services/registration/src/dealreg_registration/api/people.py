@@ -14,6 +14,7 @@ from dealreg_shared.auth import Principal
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import paging
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Position, page
 
 
@@ -45,7 +46,13 @@ def people_router(parts: ProgrammeParts) -> APIRouter:
         shown, following = page(rows, limit, lambda row: Position(row.id, row.id))
         return {"items": [person_view(row) for row in shown], "next": following}
 
-    @router.delete("/{person_id}", summary="Erase a person")
+    @router.delete(
+        "/{person_id}",
+        summary="Erase a person",
+        openapi_extra=no_key(
+            "erasing again changes nothing; a retry names no keys, as none are left."
+        ),
+    )
     async def erase(person_id: str, principal: Admin) -> dict[str, Any]:
         """Name and address go, here and in the other services; keys bound to the person are revoked. The
         id stays taken. Erasing again changes nothing."""

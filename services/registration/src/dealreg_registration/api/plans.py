@@ -34,7 +34,7 @@ from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import idempotency
-from dealreg_shared.web.idempotency import StoredAnswer
+from dealreg_shared.web.idempotency import StoredAnswer, no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit, Position, after, page
 from dealreg_shared.web.problems import Problem
 
@@ -54,6 +54,7 @@ _BODY = {
         },
     }
 }
+_READS = "nothing is written."
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 _COLUMNS = (
     plan.c.number,
@@ -85,7 +86,7 @@ def plans_router(parts: ProgrammeParts) -> APIRouter:
             raise not_found()
         return found
 
-    @router.post("/plans/validate", summary="Check a plan", openapi_extra=_BODY)
+    @router.post("/plans/validate", summary="Check a plan", openapi_extra=_BODY | no_key(_READS))
     async def validate(request: Request, _caller: Staff) -> dict[str, Any]:
         """Every fault at once, each with its path in the document and what is allowed, and warnings.
         Takes YAML or JSON up to 20 MB. Nothing is written."""

@@ -92,6 +92,7 @@ def referrals_router(
     ) -> Response:
         """Decided by the rules at this instant. Amount and close date may be left out once the
         referring partner has let its details pass."""
+        key = await acting.key_of(request, principal)
         referral, given = await found(referral_id, principal), body or AcceptBody()
         return await submit(
             AcceptReferral(
@@ -105,14 +106,14 @@ def referrals_router(
                 close_date=given.close_date,
                 deal_type=given.deal_type,
                 contacts=tuple(contact.model_dump() for contact in given.contacts),
-                idempotency=await acting.key_of(request, principal),
+                idempotency=key,
             )
         )
 
     @router.post("/referrals/{referral_id}/decline", summary="Leave it to the next")
     async def decline(request: Request, referral_id: str, principal: Filer) -> Response:
-        referral = await found(referral_id, principal)
         key = await acting.key_of(request, principal)
+        referral = await found(referral_id, principal)
         actor = actor_of(principal)
         return await submit(
             DeclineReferral(referral.id, referral.registration_id, actor, current(), key)

@@ -30,6 +30,7 @@ from dealreg_shared.db import Database
 from dealreg_shared.telemetry import current
 from dealreg_shared.web import etag
 from dealreg_shared.web.bodies import JsonBody
+from dealreg_shared.web.idempotency import no_key
 from dealreg_shared.web.paging import DEFAULT_LIMIT, After, Limit
 from dealreg_shared.web.problems import Problem
 
@@ -70,7 +71,11 @@ def registrations_router(
     Reader = Annotated[Principal, Depends(authenticator.require(*READERS))]
     Decider = Annotated[Principal, Depends(authenticator.require(*DECIDERS))]
 
-    @router.post("/preview", summary="What would be decided, without filing")
+    @router.post(
+        "/preview",
+        summary="What would be decided, without filing",
+        openapi_extra=no_key("nothing is written."),
+    )
     async def preview_registration(
         body: JsonBody[RegistrationBody], principal: Filer
     ) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def transfers_router(
     async def answer(
         request: Request, transfer_id: str, principal: Principal, act: Literal["accept", "decline"]
     ) -> Response:
-        actor = actor_of(principal)
+        actor, key = actor_of(principal), await acting.key_of(request, principal)
         found = await database.read(lambda conn: find_transfer(conn, transfer_id, actor))
         if found is None:
             raise not_found()
@@ -94,7 +94,7 @@ def transfers_router(
                 new_registration_id=(made := new_id("reg")),
                 receipt=draft(made),
                 correlation_id=current(),
-                idempotency=await acting.key_of(request, principal),
+                idempotency=key,
             )
         )
         crashpoint("transfer.committed")

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from dealreg_registration.commands import Actor, Answer, Target, Work
+from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
 from dealreg_registration.domain.entries import AccountEdited
 from dealreg_registration.domain.errors import VersionConflict
 from dealreg_registration.domain.facts import Facts, changed_facts, merge
 from dealreg_registration.domain.filing import decide_again
+from dealreg_registration.views import account_view, encode
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.ids import new_id
 
@@ -21,7 +22,7 @@ class EditAccount:
     facts: Facts | None = None
     parent_id: str | None = None
     version: int | None = None
-    idempotency: None = None
+    idempotency: IdempotencyKey | None = None
 
     @property
     def target(self) -> Target:
@@ -50,4 +51,4 @@ class EditAccount:
         if self.facts is not None or self.parent_id is not None:
             decide_again(account, work.context, new_id, amended=None)
         crashpoint("account.edited")
-        return Answer(204, b"")
+        return Answer(200, encode(account_view(account, work.created_at)), account.version)
