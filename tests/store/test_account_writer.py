@@ -224,7 +224,7 @@ async def test_of_two_edits_of_an_account_at_one_version_one_is_carried_out(
 ) -> None:
     """In one batch, and in two processes."""
     [account_id] = await account_ids(writers, "edited.com")
-    staff = Actor("staff:vp", "staff")
+    staff = Actor("it", "staff", role="admin")
 
     def edit(employees: int, version: int) -> EditAccount:
         facts = Facts(employees=Band(employees, employees))
@@ -247,7 +247,9 @@ async def test_a_filing_that_adds_nothing_to_an_account_leaves_its_version(
 ) -> None:
     [account_id] = await account_ids(writers, "known.com")
     await writers.file(1, "known.com")
-    edit = EditAccount(account_id, Actor("vp", "staff"), "test", Facts(sic="73"), version=1)
+    edit = EditAccount(
+        account_id, Actor("it", "staff", role="admin"), "test", Facts(sic="73"), version=1
+    )
     assert (await writers.writers[0].submit(edit)).status == 200
 
 
@@ -262,7 +264,7 @@ async def test_two_writers_that_name_each_others_accounts_as_parents_do_not_dead
         # The parent changes each time: only then does the database lock its row.
         others = (third, fourth) if n % 2 else (second, first)
         edits = [
-            EditAccount(child, Actor("vp", "staff"), "test", parent_id=parent)
+            EditAccount(child, Actor("it", "staff", role="admin"), "test", parent_id=parent)
             for (child, _), parent in zip(pairs, others, strict=True)
         ]
         await asyncio.gather(

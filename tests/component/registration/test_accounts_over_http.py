@@ -32,10 +32,12 @@ async def account_with(api: RegistrationApi, domain: str) -> dict[str, Any]:
     return account
 
 
-async def edit(api: RegistrationApi, account: dict[str, Any], body: dict[str, Any]) -> Any:
+async def edit(
+    api: RegistrationApi, account: dict[str, Any], body: dict[str, Any], who: str = "admin"
+) -> Any:
     return await api.client.patch(
         f"/v1/accounts/{account['id']}",
-        headers=api.headers("admin", if_match=f'"v{account["version"]}"'),
+        headers=api.headers(who, if_match=f'"v{account["version"]}"'),
         json=body,
     )
 
@@ -124,3 +126,53 @@ async def test_an_edit_that_breaks_rule_1_names_field_and_rule(api: Registration
         [fault] = answer.json()["errors"]
         assert fault["field"] == field
         assert fault["rule"]
+
+
+MANAGED = PLAN | {
+    "people": [
+        {"id": "manager", "roles": ["partner_manager"]},
+        {"id": "emea-manager", "roles": ["partner_manager"], "manages": ["emea"]},
+        {"id": "mid-manager", "roles": ["partner_manager"], "manages": ["na/mid"]},
+        *PLAN["people"][1:],
+    ]
+}
+
+
+async def test_a_manager_corrects_accounts_of_its_own_market(tmp_path: Any) -> None:
+    async with registration_api(tmp_path, plan=MANAGED) as api:
+        await api.filed("acme", account={"employees": 150})
+        for who in ("emea-manager", "manager", "partner_manager", "deputy"):
+            account = await account_with(api, "customer.com")
+            refused = await edit(api, account, {"facts": {"employees": 9}}, who)
+            assert (refused.status_code, refused.json()["type"]) == (
+                403,
+                "/problems/not-your-market",
+            )
+        assert (await account_with(api, "customer.com"))["version"] == 1
+        for who in ("mid-manager", "vp", "ceo", "admin"):
+            account = await account_with(api, "customer.com")
+            edited = await edit(api, account, {"facts": {"revenue": 1000}}, who)
+            assert edited.status_code == 200, (who, edited.text)
+        moved = await edit(
+            api, await account_with(api, "customer.com"), {"facts": {"employees": 9}}, "mid-manager"
+        )
+        assert moved.status_code == 200
+        account = await account_with(api, "customer.com")
+        back = await edit(api, account, {"facts": {"employees": 150}}, "mid-manager")
+        assert back.status_code == 403, "it is another's market now"
+        assert (
+            await edit(api, account, {"facts": {"employees": 150}}, "manager")
+        ).status_code == 200
+
+
+async def test_a_delegate_corrects_accounts_in_the_managers_stead(api: RegistrationApi) -> None:
+    await api.filed("acme")
+    account = await account_with(api, "customer.com")
+    assert (await edit(api, account, {"facts": {"employees": 9}}, "deputy")).status_code == 403
+    delegated = await api.client.post(
+        "/v1/people/manager/delegations",
+        headers=api.headers("manager"),
+        json={"delegate_id": "deputy", "until": "2026-12-31T00:00:00Z"},
+    )
+    assert delegated.status_code == 201
+    assert (await edit(api, account, {"facts": {"employees": 9}}, "deputy")).status_code == 200

@@ -129,7 +129,8 @@ def conflicts_router(
         principal: Decider,
     ) -> Response:
         """Staff's word on an account's facts counts over partners'. Open and referred claims are decided
-        again; a running protection is never taken away. Needs `If-Match`."""
+        again; a running protection is never taken away. For the partner manager of the account's
+        market, or above, or an admin. Needs `If-Match`."""
         key = await acting.key_of(request, principal)
         if (earlier := await acting.repeated(key)) is not None:
             return earlier

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from dealreg_registration.commands import Actor, Answer, IdempotencyKey, Target, Work
+from dealreg_registration.domain.authority import require_office
 from dealreg_registration.domain.entries import AccountEdited
 from dealreg_registration.domain.errors import VersionConflict
-from dealreg_registration.domain.facts import Facts, changed_facts, merge
+from dealreg_registration.domain.facts import Facts, Location, changed_facts, merge
 from dealreg_registration.domain.filing import decide_again
 from dealreg_registration.views import account_view, encode
 from dealreg_shared.crashpoint import crashpoint
@@ -26,10 +27,15 @@ class EditAccount:
 
     @property
     def target(self) -> Target:
-        return Target(account_id=self.account_id, parent_id=self.parent_id)
+        return Target(account_id=self.account_id, parent_id=self.parent_id, by_office=True)
 
     def run(self, work: Work) -> Answer:
         account, before = work.account, work.account.facts
+        if self.actor.role != "admin":
+            # As the account stands: who corrects its place hands it to whoever that place belongs to.
+            market = work.context.plan.market(Location(), before)
+            persons = work.persons
+            require_office([market], work.context.plan, self.actor.role, persons, "Corrections")
         if self.version is not None and self.version != account.version:
             raise VersionConflict("The account changed since you read it.")
         account.version += 1
