@@ -92,9 +92,9 @@ async def test_an_answer_is_replayed_byte_for_byte(database: Database) -> None:
     )
 
     assert answer == idempotency.StoredAnswer(201, body)
-    assert await database.write(lambda conn: idempotency.forget_before(conn, NOW)) == 0
+    assert await database.write(lambda conn: idempotency.forget_before(conn, NOW, 9)) == 0
     forgotten = NOW + timedelta(microseconds=1)
-    assert await database.write(lambda conn: idempotency.forget_before(conn, forgotten)) == 1
+    assert await database.write(lambda conn: idempotency.forget_before(conn, forgotten, 9)) == 1
 
 
 def rows_of(query: Select[Any], conn: Connection) -> Sequence[Row[Any]]:

@@ -151,3 +151,16 @@ async def test_a_key_is_the_callers_own(api: RegistrationApi, who: str) -> None:
 
 def forget_answers(conn: Any) -> None:
     conn.execute(delete(tables.idempotency))
+
+
+async def test_after_a_month_the_key_is_new_again(api: RegistrationApi) -> None:
+    """The service's own tick forgets, on the service's own clock."""
+    [tick] = [tick for tick in api.service.ticks if tick.name == "registration-answers"]
+    first = await api.filed("acme", key="once")
+    await api.travel(days=30)
+    await tick.go()
+    assert await api.filed("acme", key="once") == first
+    await api.travel(seconds=1)
+    await tick.go()
+    assert await api.count("idempotency") == 0
+    assert (await api.filed("acme", key="once"))["id"] != first["id"]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,10 +98,9 @@ async def test_what_is_stored_of_the_request_does_not_tell_its_body(
 async def test_old_answers_are_forgotten(database: Database, table: Table) -> None:
     await store(database, table)
 
-    keep = idempotency.KEEP
-    assert await database.write(lambda conn: idempotency.forget_before(conn, NOW)) == 0
-    assert await database.write(lambda conn: idempotency.forget_before(conn, NOW + keep)) == 1
-    assert keep == timedelta(days=30)
+    for instant, forgotten in ((NOW, 0), (NOW + timedelta(seconds=1), 1)):
+        work = partial(idempotency.forget_before, instant=instant, most=10)
+        assert await database.write(work) == forgotten
 
 
 def headers(value: str) -> Headers:

@@ -1,7 +1,7 @@
 """The composition root: settings, bus and clock in, a ``Service`` out. Nothing is made elsewhere."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 
@@ -112,7 +112,14 @@ def build(settings: RegistrationSettings, *, bus: Bus, now: Callable[[], datetim
         database=database,
         migrate=migrated,
         flows=[relay, *consumers(database, bus)],
-        ticks=ticks(database, writer, load_plans, keys, sealer),
+        ticks=ticks(
+            database,
+            writer,
+            load_plans,
+            keys,
+            sealer,
+            timedelta(days=settings.registration_answers_days),
+        ),
         start=start,
         stop=writer.finish,
         extras={"ensure_admin_key": partial(first_admin_key, database, outbox), "sealer": sealer},

@@ -30,6 +30,14 @@ class RegistrationSettings(SharedSettings):
         "data folder. Best on a disk that the database's keepers cannot write.",
     )
 
+    registration_answers_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="How long answers to requests with an `Idempotency-Key` are kept for retries, in "
+        "days; after that the key counts as new.",
+    )
+
     @model_validator(mode="after")
     def _key(self) -> Self:
         if self.registration_signing_key is not None and self.signing_key() is None:

@@ -12,7 +12,7 @@ row, so that it says nothing about the body once the row is gone.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,22 +27,30 @@ from sqlalchemy import (
     String,
     Table,
     column,
+    delete,
     insert,
     select,
     table,
+    tuple_,
 )
 from sqlalchemy.exc import IntegrityError
 from starlette.datastructures import Headers
 
 from dealreg_shared.db import Database, UtcDateTime, app_now
 from dealreg_shared.ids import new_secret
+from dealreg_shared.telemetry import metrics
 from dealreg_shared.web.problems import Problem
 
 TABLE = "idempotency"
 HEADER = "idempotency-key"
 
-KEEP = timedelta(days=30)
-"""How long answers are kept."""
+FORGOTTEN = metrics.counter(
+    "dealreg_idempotency_answers_forgotten",
+    "Answers kept for retries that were deleted because they were old.",
+)
+
+BATCH = 1000
+"""Answers forgotten in one transaction."""
 
 _BARE = re.compile(r"[\x21\x23-\x7e]{1,255}")
 _QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
@@ -78,7 +86,8 @@ PARAMETER: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A retry with the same key and body gets the first answer, byte for byte.",
+    "description": "A retry with the same key and body gets the first answer, byte for byte, as long "
+    "as answers are kept (30 days, unless the installation says otherwise); then the key is new again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
@@ -253,9 +262,40 @@ def describe_keys(document: dict[str, Any]) -> None:
             operation["description"] = "\n\n".join(filter(None, said))
 
 
-def forget_before(conn: Connection, instant: datetime) -> int:
-    """Delete the answers older than ``instant``. Returns how many."""
-    return conn.execute(_IDEMPOTENCY.delete().where(_IDEMPOTENCY.c.created_at < instant)).rowcount
+def forget_before(conn: Connection, instant: datetime, most: int) -> int:
+    """Delete the oldest answers from before ``instant``, at most so many. Returns how many."""
+    kept = _IDEMPOTENCY.c
+    oldest = (
+        select(kept.scope, kept.key)
+        .where(kept.created_at < instant)
+        .order_by(kept.created_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    gone = delete(_IDEMPOTENCY).where(tuple_(kept.scope, kept.key).in_(oldest))
+    return conn.execute(gone).rowcount
+
+
+def forget_old(
+    database: Database, keep: timedelta, some_done: Callable[[], None] = lambda: None
+) -> Callable[[], Awaitable[int]]:
+    """A tick that deletes answers older than ``keep``, a batch per transaction, so that nobody waits
+    long for one. Returns how many; their keys count as new again."""
+
+    def batch(conn: Connection) -> int:
+        return forget_before(conn, app_now(conn) - keep, BATCH)
+
+    async def run() -> int:
+        forgotten = 0
+        while True:
+            count = await database.write(batch)
+            FORGOTTEN.inc(count)
+            forgotten += count
+            some_done()
+            if count < BATCH:
+                return forgotten
+
+    return run
 
 
 def _bad(detail: str) -> Problem:
