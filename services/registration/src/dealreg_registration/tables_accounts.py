@@ -23,6 +23,7 @@ from sqlalchemy import (
 
 from dealreg_registration.metadata import metadata
 from dealreg_shared.db import JsonText, UtcDateTime
+from dealreg_shared.db.bulk import LONG_VALUES
 
 _HOLDS = text("state IN ('protected', 'extended')")
 _ACTIVE = text("state IN ('protected', 'extended', 'contested', 'open', 'referred')")
@@ -300,4 +301,5 @@ decision = Table(
     Column("rule_book", String(16), nullable=False),
     Column("inputs", JsonText, nullable=False),
     Column("result", JsonText, nullable=False),
+    info=LONG_VALUES,
 )

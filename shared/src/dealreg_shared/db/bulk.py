@@ -1,9 +1,10 @@
 """Many rows of several tables in as few statements as the database allows.
 
-On PostgreSQL one statement, whatever the number of tables and rows: the rows of a table travel as one
-JSON text, so the statement's text is the same every time and is prepared once (arrays for each column
-would do as well, but asyncpg looks at every element). On SQLite few prepared statements for each table.
-Round trips and the building of statements cost more than the work itself here (see benchmarks/).
+On PostgreSQL one statement, whatever the number of tables and rows, so that its text is the same every
+time and is prepared once. The rows of a table travel as one JSON text, as asyncpg looks at every
+element of an array; those of a table with ``LONG_VALUES`` as an array for each column, as PostgreSQL
+reads a JSON text twice. On SQLite few prepared statements for each table. Round trips and the building
+of statements cost more than the work itself here (see benchmarks/).
 """
 
 import re
@@ -25,6 +26,9 @@ Row = Mapping[str, Any]
 
 _JSON = (dict, list)
 
+LONG_VALUES = {"long_values": True}
+"""``Table(..., info=LONG_VALUES)``: few columns, and a kilobyte or more in some."""
+
 _CHUNKS = (64, 32, 16, 8, 4, 2, 1)
 """Rows in one SQLite statement. Few sizes, so that each text is prepared once; several rows, because
 Python's driver gives the interpreter lock away for every execution and waits to get it back."""
@@ -39,6 +43,22 @@ class _Insert:
     columns: tuple[str, ...]
     types: tuple[str, ...]
     converters: tuple[Callable[[Any], Any] | None, ...]
+    as_arrays: bool
+
+    def parameters(self, rows: Sequence[Row]) -> Sequence[Any]:
+        """The rows as PostgreSQL's ``source`` takes them. Raises as ``values`` and ``document`` do."""
+        return (
+            list(zip(*self.values(rows), strict=True)) if self.as_arrays else [self.document(rows)]
+        )
+
+    def source(self, number: int) -> str:
+        """The rows that PostgreSQL makes of the parameters from ``number`` on."""
+        if self.as_arrays:
+            arrays = (f"${at}::{kind}[]" for at, kind in enumerate(self.types, start=number))
+            return f"unnest({', '.join(arrays)})"
+        pairs = zip(self.quoted, self.types, strict=True)
+        columns = ", ".join(f"{name} {kind}" for name, kind in pairs)
+        return f"json_to_recordset(${number}::json) AS line ({columns})"
 
     def values(self, rows: Sequence[Row]) -> list[list[Any]]:
         """Each row's values. Raises ValueError if the rows' columns differ."""
@@ -93,10 +113,8 @@ def insert_rows(conn: Connection, batch: Sequence[tuple[Table, Sequence[Row]]]) 
         return
     inserts = [_insert(conn.dialect, table, tuple(rows[0])) for table, rows in filled]
     if conn.dialect.name == "postgresql":
-        documents = tuple(
-            insert.document(rows) for insert, (_, rows) in zip(inserts, filled, strict=True)
-        )
-        conn.exec_driver_sql(_one_statement(tuple(inserts)), documents)
+        given = [insert.parameters(rows) for insert, (_, rows) in zip(inserts, filled, strict=True)]
+        conn.exec_driver_sql(_one_statement(tuple(inserts)), tuple(chain.from_iterable(given)))
         return
     for insert, (_, rows) in zip(inserts, filled, strict=True):
         values = insert.values(rows)
@@ -113,7 +131,8 @@ def _insert(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> _Insert
     types = [table.c[name].type for name in columns]
     quote = dialect.identifier_preparer.quote
     quoted = tuple(map(quote, columns))
-    make = _for_document if dialect.name == "postgresql" else _for_driver
+    as_arrays = bool(table.info.get("long_values"))
+    make = _for_document if dialect.name == "postgresql" and not as_arrays else _for_driver
     return _Insert(
         into=f"{quote(table.name)} ({', '.join(quoted)})",
         quoted=quoted,
@@ -121,6 +140,7 @@ def _insert(dialect: Dialect, table: Table, columns: tuple[str, ...]) -> _Insert
         # Without the length: a cast to varchar(64) would cut a text off in silence.
         types=tuple(re.sub(r"\(\d+\)", "", kind.compile(dialect)) for kind in types),
         converters=tuple(make(kind, dialect) for kind in types),
+        as_arrays=as_arrays,
     )
 
 
@@ -161,15 +181,11 @@ def _of_many(insert: _Insert, size: int) -> str:
 @lru_cache(maxsize=256)
 def _one_statement(inserts: tuple[_Insert, ...]) -> str:
     """The inserts as one statement: PostgreSQL runs all, and looks at foreign keys at its end."""
-    parts = []
-    for number, insert in enumerate(inserts, start=1):
-        columns = ", ".join(
-            f"{name} {kind}" for name, kind in zip(insert.quoted, insert.types, strict=True)
-        )
-        parts.append(
-            f"INSERT INTO {insert.into} "
-            f"SELECT * FROM json_to_recordset(${number}::json) AS line ({columns})"
-        )
+    parts: list[str] = []
+    number = 1
+    for insert in inserts:
+        parts.append(f"INSERT INTO {insert.into} SELECT * FROM {insert.source(number)}")
+        number += len(insert.columns) if insert.as_arrays else 1
     *first, last = parts
     if not first:
         return last

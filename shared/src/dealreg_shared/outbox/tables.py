@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from dealreg_shared.db import UtcDateTime
+from dealreg_shared.db.bulk import LONG_VALUES
 
 KEY_LENGTH = 200
 
@@ -50,6 +51,7 @@ def outbox_tables(metadata: MetaData) -> OutboxTables:
         Column("created_at", UtcDateTime, nullable=False),
         Column("sent_at", UtcDateTime),
         UniqueConstraint("topic", "key", "version", name="uq_outbox_topic_key_version"),
+        info=LONG_VALUES,
     )
     unsent = outbox.c.sent_at.is_(None)
     Index("ix_outbox_unsent", outbox.c.id, sqlite_where=unsent, postgresql_where=unsent)

@@ -37,6 +37,7 @@ from sqlalchemy.exc import IntegrityError
 from starlette.datastructures import Headers
 
 from dealreg_shared.db import Database, UtcDateTime, app_now
+from dealreg_shared.db.bulk import LONG_VALUES
 from dealreg_shared.ids import new_secret
 from dealreg_shared.telemetry import metrics
 from dealreg_shared.web.problems import Problem
@@ -121,6 +122,7 @@ def idempotency_table(metadata: MetaData) -> Table:
         Column("status", Integer, nullable=False),
         Column("body", LargeBinary, nullable=False),
         Column("created_at", UtcDateTime, nullable=False, index=True),
+        info=LONG_VALUES,
     )
 
 
