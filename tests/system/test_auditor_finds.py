@@ -404,6 +404,7 @@ async def test_the_fault_is_named(told: Told, fault: Fault) -> None:
 
 def test_every_check_has_its_fault(told: Told) -> None:
     elsewhere = {"heartbeats", "auditor"}  # tests/system/test_auditor_watches.py
+    elsewhere |= {"log-lost"}  # tests/system/test_auditor_log_losses.py
     same = {"log-known", "applied"}  # one check, for each topic
     planted = {fault.check.split(":")[0] for fault in FAULTS}
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dealreg.auditor.log_book import LogBook, metadata
+from dealreg.auditor.log_book import LogBook
+from dealreg.auditor.log_tables import metadata
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.headers import event_headers, tombstone_headers
 from dealreg_shared.bus.kafka import KafkaBus

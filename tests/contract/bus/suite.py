@@ -146,6 +146,17 @@ class BusContract:
             await bus.publish(text(PLAN, "a", 4))
             assert await subscription.lag() == 1
 
+    async def test_extents_say_where_the_log_begins_and_ends(self, bus: Bus) -> None:
+        await bus.publish(text(PLAN, "a", 1, 2, 3))
+        async with bus.subscribe("readers", [PLAN]) as subscription:
+            got = await fetch(subscription, 3)
+            place = (PLAN, got[0].position.partition)
+            first, end = (await subscription.extents())[place]
+            assert first <= got[0].position.offset
+            assert end == got[2].position.offset + 1
+            await bus.publish(text(PLAN, "a", 4))
+            assert (await subscription.extents())[place] == (first, end + 1)
+
     async def test_a_message_of_one_key_comes_to_one_member_only(self, bus: Bus) -> None:
         """Two members: whatever each of them gets, together they got everything."""
         keys = [f"acc_{number}" for number in range(12)]

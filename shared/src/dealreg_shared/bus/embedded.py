@@ -15,7 +15,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -265,6 +265,13 @@ class EmbeddedSubscription:
     async def lag(self) -> int:
         return await self._bus.reading(self._behind)
 
+    async def extents(self) -> Mapping[tuple[str, int], tuple[int, int]]:
+        """Ids count on over all topics, and none is given twice while the file is the same."""
+        if self._lock is None:
+            return {}
+        last = await self._bus.reading(_last_id)
+        return {(topic, PARTITION): (0, last + 1) for topic in self._topics}
+
     def leave(self) -> None:
         """Let another member of the group become active."""
         if self._lock is not None:
@@ -324,6 +331,11 @@ class EmbeddedSubscription:
             )
             for topic in self._topics
         )
+
+
+def _last_id(conn: sqlite3.Connection) -> int:
+    row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'message'").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _set_up(conn: sqlite3.Connection, synchronous: str) -> None:

@@ -323,6 +323,17 @@ class KafkaSubscription:
         ends = await self._call(self._consumer.end_offsets(mine))
         return sum([max(0, ends[place] - await self._done_of(place)) for place in mine])
 
+    async def extents(self) -> Mapping[tuple[str, int], tuple[int, int]]:
+        mine = sorted(self._consumer.assignment())
+        if not mine:
+            return {}
+        first = await self._call(self._consumer.beginning_offsets(mine))
+        ends = await self._call(self._consumer.end_offsets(mine))
+        return {
+            (place.topic.removeprefix(self._prefix), place.partition): (first[place], ends[place])
+            for place in mine
+        }
+
     async def _done_of(self, place: TopicPartition) -> int:
         """The position up to which all is done: behind gaps that compaction left, as far as is known."""
         if place not in self._done:

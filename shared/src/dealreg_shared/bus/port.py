@@ -15,7 +15,7 @@ What makes the order true is the publisher: it publishes a key's messages in ver
 batch's acknowledgement before the next, and stops at the first failure (``dealreg_shared.outbox``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -74,6 +74,10 @@ class Subscription(Protocol):
 
     async def lag(self) -> int:
         """How many messages stand between this member's committed position and the end of the log."""
+
+    async def extents(self) -> Mapping[tuple[str, int], tuple[int, int]]:
+        """(topic, partition) -> its first offset and the one that comes next, of this member's
+        partitions. The log keeps everything: a next offset that falls means that it lost messages."""
 
 
 class Bus(Protocol):

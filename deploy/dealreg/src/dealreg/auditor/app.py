@@ -7,12 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 
-from dealreg.auditor import log_book
 from dealreg.auditor.api import router
 from dealreg.auditor.auditor import Auditor, Books, Watching
 from dealreg.auditor.comparing import Watched, comparing_jobs, own_jobs
 from dealreg.auditor.limits import Limited
 from dealreg.auditor.log_book import LogBook
+from dealreg.auditor.log_tables import metadata
 from dealreg.auditor.ping import ping
 from dealreg.auditor.settings import AuditorSettings
 from dealreg.auditor.watching import heartbeat_job, own_job
@@ -101,7 +101,7 @@ def build(
 
     async def migrated() -> None:
         settings.prepare()
-        await own.write(log_book.metadata.create_all)
+        await own.write(metadata.create_all)
 
     async def nothing() -> None:
         """There is nothing to open."""

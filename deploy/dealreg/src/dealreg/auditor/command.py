@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert
 
 from dealreg.auditor.app import FILE, build
-from dealreg.auditor.log_book import accepted, metadata
+from dealreg.auditor.log_tables import accepted, metadata
 from dealreg.auditor.settings import auditor_settings
 from dealreg.settings import all_settings
 from dealreg.terminal import out, refuse

@@ -63,6 +63,7 @@ def comparing_jobs(services: Mapping[str, Watched], log: LogBook) -> list[Job]:
         jobs.append(_log_is_known(owner, topic.name, log))
         jobs.append(_all_is_applied(owner, readers, topic.name, log))
     jobs.append(Job("log", "bus", lambda _after: _faults(log)))
+    jobs.append(Job("log-lost", "bus", lambda _after: _losses(log)))
     jobs.append(_cases(services["registration"], services["notifier"]))
     return jobs
 
@@ -78,6 +79,11 @@ def _own(watched: Watched, check: Check) -> Job:
 
 async def _faults(log: LogBook) -> Looked:
     found = await log.faults()
+    return Looked(found, len(found))
+
+
+async def _losses(log: LogBook) -> Looked:
+    found = await log.losses()
     return Looked(found, len(found))
 
 

@@ -1,37 +1,29 @@
 """What the log knows: of each key the last version, and check sums of the latest events.
 
 One more consumer group, which opens no event. It keeps what it read in a file of its own,
-``auditor.db``, made again from the beginning of the log when it is missing. Two things are written down
-for good, because the next reading would not show them: a gap in a key's versions, and two events under
-one version (which is what a database does that was restored from an old backup and goes on).
+``auditor.db``, made again from the beginning of the log when it is missing. What a log
+that was cut off or made anew has lost, ``log_losses`` finds. Two things are written down for good,
+because the next reading would not show them: a gap in a key's versions, and two events under one
+version (which is what a database does that was restored from an old backup and goes on).
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from zlib import crc32
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    select,
-)
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
+from dealreg.auditor import log_losses
+from dealreg.auditor.log_tables import accepted, log_begun, log_fault, log_key
 from dealreg_shared.auditing import MOST, SLICE, Finding
 from dealreg_shared.bus.headers import key_version
 from dealreg_shared.bus.port import Bus, BusError, Delivery, Position, Subscription
 from dealreg_shared.contracts.catalogue import TOPICS
-from dealreg_shared.db import Database, UtcDateTime
+from dealreg_shared.db import Database
 from dealreg_shared.telemetry import get_logger
 from dealreg_shared.turns import Turns
 
@@ -40,48 +32,10 @@ BATCH = 500
 FETCH_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 RECENT_SECONDS = 20.0
+MISSING_SECONDS = 30.0
+"""A partition that was read and is not given to the only member of the group for so long is gone."""
 SUMS = 32
 """Check sums kept per key: an hour rarely brings more events of one account."""
-
-metadata = MetaData()
-
-log_key = Table(
-    "log_key",
-    metadata,
-    Column("topic", String(100), primary_key=True),
-    Column("key", String(200), primary_key=True),
-    Column("version", Integer, nullable=False),
-    Column("sums", LargeBinary, nullable=False),
-)
-log_fault = Table(
-    "log_fault",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("topic", String(100), nullable=False),
-    Column("key", String(200), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("kind", String(10), nullable=False),
-    Column("sentence", Text, nullable=False),
-    Column("found_at", UtcDateTime, nullable=False),
-    UniqueConstraint("topic", "key", "version", "kind"),
-)
-log_begun = Table(
-    "log_begun",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("current_at", UtcDateTime),
-)
-"""One row once the log is being read from its beginning; when all of it was last known."""
-
-accepted = Table(
-    "accepted",
-    metadata,
-    Column("check_name", String(100), primary_key=True),
-    Column("about", String(200), primary_key=True),
-    Column("reason", Text, nullable=False),
-    Column("at", UtcDateTime, nullable=False),
-)
-"""Findings that a person has looked at and that stay as they are."""
 
 
 @dataclass(slots=True)
@@ -100,6 +54,8 @@ class LogBook:
         self._now = now
         self._caught_up: float | None = None
         self._measured = 0.0
+        self._compared = 0.0
+        self._missing_since: float | None = None
         self._begun = False
 
     @property
@@ -122,6 +78,7 @@ class LogBook:
         """Read to the end of the log. Returns how many messages that were."""
         total = 0
         async with self._bus.subscribe(GROUP, list(TOPICS)) as subscription:
+            self._compared = 0.0
             while True:
                 total += await self._step(subscription, 0.0)
                 if await self._measure(subscription):
@@ -132,6 +89,7 @@ class LogBook:
         while True:
             try:
                 async with self._bus.subscribe(GROUP, list(TOPICS)) as subscription:
+                    self._compared = 0.0
                     while True:
                         moved = await self._step(subscription, FETCH_SECONDS)
                         if not moved or monotonic() - self._measured > MEASURE_SECONDS:
@@ -171,6 +129,11 @@ class LogBook:
         )
         return [Finding(row.sentence, (row.key, row.topic), row.found_at) for row in rows]
 
+    async def losses(self) -> list[Finding]:
+        """What the log held, and holds no more."""
+        current = self._caught_up is not None
+        return await self._database.read(lambda conn: log_losses.found(conn, current=current))
+
     async def accepted(self) -> set[tuple[str, str]]:
         """(check, first id) of findings that a person has accepted."""
         rows = await self._database.read(lambda conn: conn.execute(select(accepted)).all())
@@ -187,9 +150,45 @@ class LogBook:
         if not deliveries:
             return 0
         now = self._now()
+        again = await self._database.read(lambda conn: log_losses.comes_again(conn, deliveries))
+        if again:
+            await self._read_again(subscription, dict.fromkeys(TOPICS))
+            return 0
         await self._database.write(lambda conn: _take(conn, deliveries, now))
         await subscription.commit(_last(deliveries))
         return len(deliveries)
+
+    async def _read_again(
+        self, subscription: Subscription, topics: Mapping[str, str | None]
+    ) -> None:
+        """From the first message on, to see whether all that was there comes. In this order: who is
+        killed in between finds the same again."""
+        await subscription.seek_to_beginning()
+        self._caught_up = None
+        now = self._now()
+        await self._database.write(lambda conn: log_losses.remember(conn, topics, now))
+
+    async def _whole(self, subscription: Subscription) -> bool:
+        """Whether the log still holds the places up to which it was read."""
+        if monotonic() - self._compared < MEASURE_SECONDS and self._missing_since is None:
+            return True
+        extents = await subscription.extents()
+        places = await self._database.read(log_losses.places)
+        missing = places.keys() - extents.keys()
+        since = self._missing_since or monotonic()
+        self._missing_since = since if missing else None
+        gone = monotonic() - since > MISSING_SECONDS
+        if missing and not gone:
+            return False  # partitions come some fetches after joining
+        lost = log_losses.lost(places, extents)
+        if lost:
+            get_logger(__name__).error("the log has lost messages", topics=sorted(lost))
+            await self._read_again(subscription, lost)
+            self._missing_since = None
+            return False
+        await self._database.write(lambda conn: log_losses.note(conn, extents))
+        self._compared = monotonic()
+        return True
 
     async def _begin(self, subscription: Subscription) -> bool:
         """A new file starts at the beginning of the log, wherever the group stood."""
@@ -202,25 +201,31 @@ class LogBook:
 
     async def _measure(self, subscription: Subscription) -> bool:
         """Whether all of the log is known now; noted, so that others may rely on it."""
-        if not self._begun or await subscription.lag():
+        if not self._begun or not await self._whole(subscription):
+            return False
+        if await subscription.lag():
             return False
         self._caught_up = monotonic()
         if self._caught_up - self._measured > MEASURE_SECONDS:
             self._measured = self._caught_up
             now = self._now()
-            await self._database.write(
-                lambda conn: conn.execute(log_begun.update().values(current_at=now))
-            )
+            await self._database.write(lambda conn: _current(conn, now))
         return True
+
+
+def _current(conn: Connection, now: datetime) -> None:
+    conn.execute(log_begun.update().values(current_at=now))
+    log_losses.forget_healed(conn)
 
 
 def _has_begun(conn: Connection) -> bool:
     return conn.execute(select(log_begun.c.id)).first() is not None
 
 
-def _take(conn: Connection, deliveries: Iterable[Delivery], now: datetime) -> None:
+def _take(conn: Connection, deliveries: Sequence[Delivery], now: datetime) -> None:
     known: dict[tuple[str, str], _Key] = {}
     faults = []
+    log_losses.came(conn, deliveries)
     for delivery in deliveries:
         message = delivery.message
         version = key_version(message.headers)
