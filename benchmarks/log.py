@@ -7,6 +7,7 @@ nothing read from anywhere. What is above it is the database, and the rows made 
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ async def _measure(url: str, folder: Path, count: int) -> Measured:
         sealer = LogSealer(database, outbox, keys, programme=PROGRAMME, roots_file=file)
         seal = 0.0
         for start in range(0, count, AT_ONCE):
-            await database.write(lambda conn, first=start: _fill(conn, first, count))  # type: ignore[misc]
+            await database.write(partial(_fill, start=start, count=count))
             began = time.perf_counter()
             await sealer.seal()
             seal += time.perf_counter() - began

@@ -6,10 +6,12 @@ that the product itself has just written, so both write the same amount.
 
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.engine import make_url
 
 from dealreg_devstack import DevstackUnavailable, Postgres
@@ -88,6 +90,11 @@ async def prepare(server: Postgres, url: str, folder: Path) -> Ceiling:
     return Ceiling(server, url, folder)
 
 
+def _text(conn: Connection, query: str, of: Mapping[str, str]) -> str:
+    used = {key: value for key, value in of.items() if f":{key}" in query}
+    return str(conn.execute(text(query), used).scalar_one())
+
+
 async def _texts(url: str) -> dict[str, str]:
     """The stored texts of one registration that was protected, as they stand in the rows."""
     database = Database(url)
@@ -115,12 +122,7 @@ async def _texts(url: str) -> dict[str, str]:
             "WHERE position(:registration in convert_from(body, 'UTF8')) > 0 LIMIT 1",
         }
         return {
-            name: await database.read(
-                lambda conn, query=query: conn.execute(  # type: ignore[misc]
-                    text(query),
-                    {key: value for key, value in of.items() if f":{key}" in query},
-                ).scalar_one()
-            )
+            name: await database.read(partial(_text, query=query, of=of))
             for name, query in queries.items()
         }
     finally:

@@ -16,11 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from dealreg_shared.contracts.base import EventData
-from dealreg_shared.contracts.catalogue import CATALOGUE, TOPICS, EventType, Topic
+from dealreg_shared.contracts.catalogue import CATALOGUE, TOPICS, EventType, Topic, event_model
 from dealreg_shared.contracts.envelope import Event
+from dealreg_shared.runtime import Service
 
 FOLDER = Path(__file__).parent
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -74,7 +76,7 @@ async def _from_services() -> tuple[dict[str, list[str]], dict[str, Schema]]:
             coverage(CoverageSettings(data_dir=data), bus=bus, now=utc_now),
             notifier(NotifierSettings(data_dir=data), bus=bus, now=utc_now),
         ):
-            openapi[service.name] = service.app.openapi()  # type: ignore[attr-defined]
+            openapi[service.name] = _described(service)
             for flow in service.flows:
                 if isinstance(flow, Consumer):
                     for topic in flow.topics:
@@ -83,13 +85,18 @@ async def _from_services() -> tuple[dict[str, list[str]], dict[str, Schema]]:
         auditor = build_auditor(
             AuditorSettings(data_dir=data), all_settings(data_dir=data), bus=bus
         )
-        openapi[auditor.name] = auditor.app.openapi()  # type: ignore[attr-defined]
+        openapi[auditor.name] = _described(auditor)
         await auditor.stop()
         await auditor.database.dispose()
         for topic in TOPICS:
             readers[topic].append(GROUP)
         await bus.close()
     return readers, openapi
+
+
+def _described(service: Service) -> Schema:
+    assert isinstance(service.app, FastAPI)  # noqa: S101  (they all are)
+    return service.app.openapi()
 
 
 def _settings_page() -> str:
@@ -124,7 +131,7 @@ What the commands need that talk to a running Dealreg: `import`, `export`, `plan
 
 def event_schema(event_type: EventType) -> Schema:
     """JSON Schema (2020-12) of a whole event of a type, as a reader may rely on it."""
-    schema = Event[event_type.model].model_json_schema()  # type: ignore[name-defined]
+    schema = event_model(event_type.name).model_json_schema()
     schema["properties"]["type"] = {"const": event_type.name, "type": "string"}
     schema["required"] = ["specversion", *schema["required"]]
     return {

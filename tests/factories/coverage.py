@@ -13,6 +13,7 @@ from dealreg_shared.contracts import conflict as conflict_contract
 from dealreg_shared.contracts import plan as plan_contract
 from dealreg_shared.contracts import registration as contract
 from dealreg_shared.contracts.base import EventData, Market, Money
+from dealreg_shared.contracts.catalogue import event_model
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.people import AccessKeyUpdated
 
@@ -114,7 +115,7 @@ class Log:
 
     def add(self, kind: str, key: str, data: EventData, at: datetime = START) -> Event[Any]:
         version = self._versions[key] = self._versions.get(key, 0) + 1
-        event: Event[Any] = Event[type(data)](  # type: ignore[misc, operator]
+        event: Event[Any] = event_model(f"dealreg.{kind}.v1")(
             id=self._id(),
             source="/dealreg/registration",
             type=f"dealreg.{kind}.v1",

@@ -106,7 +106,7 @@ class Story:
             "deadlines": tuple(
                 conflict.Deadline(
                     level=rung.level,
-                    role=rung.role,  # type: ignore[arg-type]
+                    role=rung.role,  # type: ignore[arg-type]  # one of its words
                     person_id=rung.person_id,
                     due_at=rung.due_at,
                     remind_at=rung.remind_at,

@@ -67,7 +67,7 @@ async def open_log(database: Database, folder: Path) -> Log:
     await database.write(make)
     keys = SigningKeys()
     await keys.ensure(database)
-    log = Log(database, keys, None, folder / "log-roots.jsonl")  # type: ignore[arg-type]
+    log = Log(database, keys, None, folder / "log-roots.jsonl")  # type: ignore[arg-type]  # set below
     log.sealer = log.another_sealer()
     return log
 

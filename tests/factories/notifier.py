@@ -9,7 +9,7 @@ from dealreg_shared.auth import keys
 from dealreg_shared.bus.headers import event_headers, tombstone_headers
 from dealreg_shared.bus.port import Bus, Message
 from dealreg_shared.contracts.base import EventData, Market, Money
-from dealreg_shared.contracts.catalogue import ACCESS, CATALOGUE, PEOPLE, encode
+from dealreg_shared.contracts.catalogue import ACCESS, CATALOGUE, PEOPLE, encode, event_model
 from dealreg_shared.contracts.conflict import (
     ConflictClaim,
     ConflictClosed,
@@ -308,8 +308,7 @@ class Publisher:
         topic = CATALOGUE[type_].topic
         version = self._versions.get((topic, key), 0) + 1
         self._versions[topic, key] = version
-        model: Any = Event[CATALOGUE[type_].model]  # type: ignore[misc]
-        event: Event[Any] = model(
+        event: Event[Any] = event_model(type_)(
             id=new_event_id(),
             source="/dealreg/test",
             type=type_,

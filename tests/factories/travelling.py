@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from dealreg_shared.bus.headers import event_headers
 from dealreg_shared.bus.port import Bus, Delivery, Message
-from dealreg_shared.contracts.catalogue import PEOPLE, PLAN, decode, encode
+from dealreg_shared.contracts.catalogue import PEOPLE, PLAN, decode, encode, event_model
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.contracts.people import PersonUpdated
 from dealreg_shared.contracts.plan import PartnerStatusChanged
@@ -34,7 +34,7 @@ def person(key: str, name: str = "Ada") -> Outgoing:
 
 def event(outgoing: Outgoing, version: int) -> Event[Any]:
     """The event as it travels, with a version of the test's choice."""
-    return Event[type(outgoing.data)](  # type: ignore[misc,operator,no-any-return]
+    return event_model(outgoing.type)(
         id=new_event_id(),
         source="/dealreg/registration",
         type=outgoing.type,

@@ -96,7 +96,7 @@ def _poison() -> None:
             raise ValueError("a handler that raises")
         effect(self, conn, item)
 
-    Applying.effect = raising  # type: ignore[method-assign]
+    Applying.effect = raising  # type: ignore[method-assign]  # a planted fault
 
 
 def _arm() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import func, select, update
@@ -34,7 +35,7 @@ async def test_two_notifiers_share_endpoints(database_url: str, tmp_path: Path) 
                 "webhook", "partner:acme", f"http://127.0.0.1:{server.port}/", name, None, "key_1"
             )
             made[name], _ = await first.database.write(
-                lambda conn, new=new: endpoints.create(conn, new, datetime.now(UTC))  # type: ignore[misc]
+                partial(endpoints.create, new=new, now=datetime.now(UTC))
             )
         publisher = Publisher(bus, lambda: datetime.now(UTC))
         await publisher.people()

@@ -172,7 +172,7 @@ async def open_cases(made: Store, publisher: Publisher, count: int, **changes: A
 
 @pytest.fixture
 async def ready(database: Store) -> tuple[Store, Publisher]:
-    publisher = Publisher(None, database.clock)  # type: ignore[arg-type]
+    publisher = Publisher(None, database.clock)  # type: ignore[arg-type]  # says nothing on it
     await plan_and_people(database, publisher)
     return database, publisher
 
@@ -451,7 +451,7 @@ async def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clock = Clock()
     database = Database(f"sqlite:///{path}", now=clock)
     await migrate(database, PACKAGE)
-    publisher = Publisher(None, clock)  # type: ignore[arg-type]
+    publisher = Publisher(None, clock)  # type: ignore[arg-type]  # says nothing on it
     await plan_and_people(Store(database, database, clock), publisher)
     await database.dispose()
     return path
@@ -547,7 +547,7 @@ async def play(
     made: Store, history: list[HistoryStep], named: list[str | None], name: str = "cnf"
 ) -> None:
     """Let it happen, and compare at every tick what notifier holds with what it has heard of."""
-    publisher = Publisher(None, made.clock)  # type: ignore[arg-type]
+    publisher = Publisher(None, made.clock)  # type: ignore[arg-type]  # says nothing on it
     stories = [Story(f"{name}_{number}", named) for number in range(3)]
     waiting: list[tuple[datetime, int, Story, str, EventData, Course]] = []
     last: dict[str, datetime] = {}

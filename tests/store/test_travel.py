@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ async def test_what_was_decided_is_applied_drained(database: Database, bus: Bus)
     relay = Relay(database, OUTBOX, bus, "test")
     for _ in range(5):
         items = [suspended(key) for key in KEYS] + [person("p1")]
-        await database.write(lambda conn: WRITER.append(conn, items, AT))  # noqa: B023
+        await database.write(partial(WRITER.append, items=items, at=AT))
     await database.write(lambda conn: WRITER.erase(conn, PEOPLE, ["p1"], AT))
     assert await relay.drain() == 51  # of p1 the tombstone only
     reading = consumer(database, bus)
@@ -80,7 +81,7 @@ async def test_what_was_decided_is_applied_by_itself(database: Database, bus: Bu
     running = [asyncio.create_task(flow.run()) for flow in (relay, reading)]
     for _ in range(10):
         items = [suspended(key) for key in KEYS]
-        await database.write(lambda conn: WRITER.append(conn, items, AT))  # noqa: B023
+        await database.write(partial(WRITER.append, items=items, at=AT))
         relay.wake()
     async with asyncio.timeout(60):
         while await applied(database) != dict.fromkeys(KEYS, 10):

@@ -38,6 +38,13 @@ class Running:
     process: subprocess.Popen[str]
     said: list[str]
 
+    @property
+    def data(self) -> Path:
+        """The data folder, as it was shown."""
+        named = re.search(r"data: (\S+)", "".join(self.said))
+        assert named is not None
+        return Path(named[1])
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
@@ -137,7 +144,7 @@ def wait_for(http: httpx.Client, path: str, key: str = "items") -> list[dict[str
 
 
 def test_nobody_else_may_read_what_is_stored(running: Running) -> None:
-    data = Path(re.search(r"data: (\S+)", "".join(running.said))[1])  # type: ignore[index]
+    data = running.data
 
     open_to_others = {
         path.name: oct(path.stat().st_mode)
@@ -417,7 +424,7 @@ def test_the_log_is_verified_by_its_keepers_and_its_key_rotated(
 ) -> None:
     _, made = filed(http, "acme", 2)
     sealed(http, made["id"])
-    data = re.search(r"data: (\S+)", "".join(running.said))[1]  # type: ignore[index]
+    data = str(running.data)
 
     def log(*arguments: str) -> Result:
         known = {name: None for name in os.environ if name.startswith("DEALREG_")}

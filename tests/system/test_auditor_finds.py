@@ -14,8 +14,9 @@ from dealreg_notifier import tables as notifier
 from dealreg_registration import tables as registration
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.headers import event_headers
-from dealreg_shared.bus.port import Message
+from dealreg_shared.bus.port import Bus, Message
 from dealreg_shared.contracts.catalogue import PLAN, REGISTRATION
+from dealreg_shared.outbox import Relay
 from tests.factories.audit_world import AuditWorld, audit_world
 
 pytestmark = pytest.mark.timeout(300)
@@ -250,16 +251,20 @@ async def not_in_the_log(world: AuditWorld) -> str:
     return found
 
 
+def bus_of(world: AuditWorld) -> Bus:
+    relay = world.services["registration"].flows[0]
+    assert isinstance(relay, Relay)
+    return relay._bus
+
+
 async def gap_in_the_log(world: AuditWorld) -> str:
-    bus = world.services["registration"].flows[0]._bus  # type: ignore[attr-defined]
-    await bus.publish([Message(REGISTRATION, "acc_gap", b"{}", event_headers(3))])
+    await bus_of(world).publish([Message(REGISTRATION, "acc_gap", b"{}", event_headers(3))])
     return "acc_gap"
 
 
 async def two_events_of_one_version(world: AuditWorld) -> str:
     found = await account(world, 12)
-    bus = world.services["registration"].flows[0]._bus  # type: ignore[attr-defined]
-    await bus.publish([Message(REGISTRATION, found, b'{"another": 1}', event_headers(1))])
+    await bus_of(world).publish([Message(REGISTRATION, found, b'{"another": 1}', event_headers(1))])
     return found
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from dealreg_coverage import tables
 from dealreg_coverage.rebuild import LogIncomplete, rebuild
@@ -135,9 +135,9 @@ async def test_a_rebuild_gives_the_same_bytes_and_tells_nothing(house: House, se
     assert before.count(b'["cell_quarter"') > 5
     assert b"kept through it" in before
 
-    def damage(conn: object) -> None:
-        conn.execute(tables.CELL_QUARTER.update().values(won=77))  # type: ignore[attr-defined]
-        conn.execute(tables.PROGRAMME_QUARTER.delete())  # type: ignore[attr-defined]
+    def damage(conn: Connection) -> None:
+        conn.execute(tables.CELL_QUARTER.update().values(won=77))
+        conn.execute(tables.PROGRAMME_QUARTER.delete())
 
     await house.service.database.write(damage)
     assert await state(house) != before

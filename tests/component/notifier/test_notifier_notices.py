@@ -325,7 +325,7 @@ async def test_a_suspension_and_its_end_are_told(world: World) -> None:
     for status, name in (("suspended", "suspended"), ("active", "reactivated")):
         data = PartnerStatusChanged(
             partner_id="acme",
-            status=status,  # type: ignore[arg-type]
+            status=status,  # type: ignore[arg-type]  # one of its words
             at=START,
             release_at=START + timedelta(days=5) if status == "suspended" else None,
             reason="unpaid fees" if status == "suspended" else None,

@@ -85,7 +85,7 @@ async def served(folder: Path, **settings: Any) -> AsyncIterator[Served]:
             world.service.app, host="127.0.0.1", port=0, lifespan="off", log_config=None
         )
         server = uvicorn.Server(config)
-        server.capture_signals = _no_signals  # type: ignore[method-assign]
+        server.capture_signals = _no_signals  # type: ignore[method-assign]  # pytest has its own
         serving = asyncio.create_task(server.serve())
         while not server.started:
             await asyncio.sleep(0)
@@ -231,7 +231,7 @@ async def test_the_database_is_asked_once_for_all_and_not_at_all_for_nobody(
             count()
             return await reads(work)
 
-        listeners._database = _Counting(counting)  # type: ignore[assignment]
+        listeners._database = _Counting(counting)  # type: ignore[assignment]  # to count its reads
         assert (await listeners.look(), asked) == (0, 0)
         mine = [await arrived(world, f"key_{n}") for n in range(50)]
         holding = [listeners.listening(listener) for listener in mine]

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from dealreg_coverage.app import build as coverage
 from dealreg_coverage.settings import CoverageSettings
@@ -44,7 +45,8 @@ def named(operation: dict[str, Any]) -> str:
 
 
 async def test_a_route_takes_what_its_description_names(service: Service) -> None:
-    document = service.app.openapi()  # type: ignore[attr-defined]
+    assert isinstance(service.app, FastAPI)
+    document = service.app.openapi()
     asked = {
         (path, method): named(operation)
         for path, operations in document["paths"].items()

@@ -15,6 +15,7 @@ from dealreg_shared.outbound.line import MAX_ANSWER
 from tests.factories.outbound import (
     OTHER_PUBLIC,
     PUBLIC,
+    Answering,
     Dialler,
     Names,
     Receiver,
@@ -197,9 +198,9 @@ async def drip(_request: Request, writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("slow", [silent, drip])
 async def test_the_time_limit_is_for_all_of_it(
-    trust: Trust, server: Receiver, slow: object
+    trust: Trust, server: Receiver, slow: Answering
 ) -> None:
-    server.answers = [slow]  # type: ignore[list-item]
+    server.answers = [slow]
     client = client_of(trust, seconds=0.3)
     with pytest.raises(Unanswered, match="no complete answer within"):
         await client.post(f"https://{HOST}:{server.port}/", {}, b"")

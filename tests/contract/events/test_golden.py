@@ -143,7 +143,7 @@ def test_a_writer_cannot_make_an_event_of_the_wrong_shape() -> None:
         json.dumps(golden("dealreg.claim.expired.v1")["data"])
     )
     with pytest.raises(ValidationError, match="frozen"):
-        data.partner_id = "cascade"  # type: ignore[attr-defined]
+        data.partner_id = "cascade"  # type: ignore[attr-defined]  # what is refused
 
     ended = golden("dealreg.registration.lost.v1")["data"]
     with pytest.raises(ValidationError, match="amount_base"):

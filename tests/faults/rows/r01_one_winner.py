@@ -101,7 +101,7 @@ class _Crowd:
 
 def _around(instant: datetime) -> Callable[[], Awaitable[None]]:
     async def wait() -> None:
-        early = instant + timedelta(seconds=random.uniform(-NEAR_SECONDS, NEAR_SECONDS))  # noqa: S311
+        early = instant + timedelta(seconds=random.uniform(-NEAR_SECONDS, NEAR_SECONDS))  # noqa: S311  (can be repeated, no secret)
         await asyncio.sleep((early - utc_now()).total_seconds())
 
     return wait

@@ -153,7 +153,7 @@ async def _record(lab: Lab, made: Installation) -> Recorded:
         try:
             while len(histories) < wanted and time.monotonic() - began < SECONDS:
                 numbers = range(len(histories), min(wanted, len(histories) + abreast))
-                some = [History(number, Random(number)) for number in numbers]  # noqa: S311
+                some = [History(number, Random(number)) for number in numbers]  # noqa: S311  (can be repeated, no secret)
                 await _play(made, field_, some, length)
                 histories += some
         finally:
@@ -185,7 +185,7 @@ async def _open(made: Installation, wire: Wire, ports: Sequence[int]) -> Field:
 async def _kill(processes: Sequence[Watched], field_: Field, every: int) -> None:
     """One process after another, each time that about so many calls were answered: the slower the
     machine, the fewer in a minute."""
-    random = Random(1)  # noqa: S311
+    random = Random(1)  # noqa: S311  (can be repeated, no secret)
     answered = 0
     while True:
         for process in processes:

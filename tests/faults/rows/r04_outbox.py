@@ -121,7 +121,7 @@ def prove(lab: Lab) -> Outcome:
         made.advance(0.0)
         keys = lab.count(100, 5_000)
         with _writers(made, events, keys) as writers:
-            chance = random.Random(4)  # noqa: S311
+            chance = random.Random(4)  # noqa: S311  (can be repeated, no secret)
             chaos = Chaos(made, chance, lab.count(2, int(PAUSE_SECONDS)), lab.count(2, 20))
             while _writing(writers) or _unsent(made) > events // 20:
                 chaos.round()

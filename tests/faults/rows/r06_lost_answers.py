@@ -84,7 +84,7 @@ async def _call(port: int, secrets: Sequence[str], calls: int) -> dict[int, set[
     """What each call was answered, all its answers taken together."""
     answers: dict[int, set[tuple[int, bytes]]] = defaultdict(set)
     url = f"http://127.0.0.1:{port}/v1/registrations"
-    dice = random.Random(6)  # noqa: S311
+    dice = random.Random(6)  # noqa: S311  (can be repeated, no secret)
     waiting = iter([(call, dice.randint(1, TRIES)) for call in range(calls)])
 
     async def client(http: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from dealreg_devstack import Postgres
 from tests.faults.clients import Client, filing_clients, lost
@@ -48,7 +49,11 @@ def _stop_and_wait(postgres: Postgres, process: Process, clients: Sequence[Clien
     before = [len(client.accepted) for client in clients]
     until(process.answers, "the service is ready again", READY_SECONDS)
     for client, count in zip(clients, before, strict=True):
-        until(lambda c=client, n=count: len(c.accepted) > n, "it decides again", READY_SECONDS)  # type: ignore[misc]
+        until(partial(_decided_more, client, count), "it decides again", READY_SECONDS)
     took = time.monotonic() - began
     time.sleep(BETWEEN_SECONDS)
     return took
+
+
+def _decided_more(client: Client, than: int) -> bool:
+    return len(client.accepted) > than

@@ -158,7 +158,7 @@ def _without_broker(lab: Lab, seen: Seen) -> None:
         nobody.start_all()
         with nobody.watching():
             for process in nobody.processes.values():
-                until(lambda url=process.url: _alive(url), "it answers with the broker down")  # type: ignore[misc]
+                until(partial(_alive, process.url), "it answers with the broker down")
             registration = nobody.processes["registration"].ready()
             with filing_clients(registration.url, enrol(made, 4), pause=FILING_SECONDS) as clients:
                 until(lambda: min(len(client.accepted) for client in clients) > 2, "partners file")

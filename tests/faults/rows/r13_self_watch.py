@@ -230,7 +230,7 @@ async def _let_time_pass(folder: Path, hours: int) -> int:
             health = await world.audit()
             if health.status != "clean":
                 alarms += 1
-                print(step, [finding.sentence for finding in health.findings])  # noqa: T201
+                print(step, [finding.sentence for finding in health.findings])  # noqa: T201  (for who reads why)
         assert mail.messages, "somebody was told something"
     await bus.close()
     return alarms

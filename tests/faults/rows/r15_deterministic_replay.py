@@ -195,7 +195,7 @@ def _touch(conn: Connection, count: int) -> set[int]:
     """Change one value of the inputs or the result of so many decisions; their ids."""
     table = tables.decision
     ids = list(conn.execute(select(table.c.id).where(table.c.kind == "filing")).scalars())
-    chosen = random.Random(1).sample(ids, count)  # noqa: S311
+    chosen = random.Random(1).sample(ids, count)  # noqa: S311  (can be repeated, no secret)
     for number, id_ in enumerate(chosen):
         row = conn.execute(select(table).where(table.c.id == id_)).one()
         inputs, result = row.inputs, row.result

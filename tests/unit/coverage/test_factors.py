@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +28,8 @@ COUNTS = st.integers(0, 40)
 MONEY = st.integers(0, 10**10)
 
 
-def make(*sites: Site, **changed: object) -> Partner:
-    return Partner(id="p", name="P", tier_rank=1, sites=sites, **changed)  # type: ignore[arg-type]
+def make(*sites: Site, **changed: Any) -> Partner:
+    return Partner(id="p", name="P", tier_rank=1, sites=sites, **changed)
 
 
 def sums_of(draw: st.DrawFn) -> Sums:

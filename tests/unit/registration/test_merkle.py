@@ -1,6 +1,6 @@
 """The tree is RFC 6962's: by known roots, by its definition, and by proofs that cannot be bent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 import pytest
@@ -199,9 +199,11 @@ def test_a_proof_that_was_bent_proves_nothing(size: int, data: st.DataObject) ->
         (merkle.consistency_ranges, (4, 3)),
     ],
 )
-def test_what_is_not_in_the_tree_has_no_proof(call: object, arguments: tuple[int, int]) -> None:
+def test_what_is_not_in_the_tree_has_no_proof(
+    call: Callable[[int, int], object], arguments: tuple[int, int]
+) -> None:
     with pytest.raises(ValueError, match="no"):
-        call(*arguments)  # type: ignore[operator]
+        call(*arguments)
 
 
 def test_impossible_sizes_prove_nothing() -> None:

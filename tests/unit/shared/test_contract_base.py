@@ -151,14 +151,14 @@ def test_a_writer_gives_a_datetime_with_a_zone() -> None:
     naive = datetime(2027, 3, 1)  # noqa: DTZ001 - this is what must be refused
     for made in (naive, "2027-03-01T00:00:00Z"):
         with pytest.raises(ValidationError, match="at"):
-            Moment(at=made)  # type: ignore[arg-type]
+            Moment(at=made)  # type: ignore[arg-type]  # what must be refused
 
 
 def test_a_contract_cannot_be_changed_and_ignores_what_it_does_not_know() -> None:
     money = Money.model_validate_json('{"amount": "1", "currency": "USD", "rate": "1.1"}')
 
     with pytest.raises(ValidationError, match="frozen"):
-        money.currency = "EUR"  # type: ignore[misc]
+        money.currency = "EUR"  # type: ignore[misc]  # what must be refused
     assert "rate" not in money.model_dump()
     assert Contract.model_config["extra"] == "ignore"
 

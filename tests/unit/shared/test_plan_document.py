@@ -48,7 +48,7 @@ def test_the_sections_are_those_of_the_document() -> None:
 
     assert list(SECTIONS) == [name for name in fields if name != "schema_id"]
     for name, model in SECTIONS.items():
-        many = tuple[model, ...]  # type: ignore[valid-type]
+        many = tuple[model, ...]  # type: ignore[valid-type]  # a value
         assert fields[name].annotation == (model if name in ("programme", "policy") else many)
 
 
@@ -193,7 +193,7 @@ def test_a_plan_of_another_format_is_refused() -> None:
 
 def test_a_plan_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        read(SMALLEST).programme.currency = "USD"  # type: ignore[misc]
+        read(SMALLEST).programme.currency = "USD"  # type: ignore[misc]  # what must be refused
     assert Section.model_config["extra"] == "forbid"
 
 

@@ -27,8 +27,8 @@ def build_all(
         settings["notifier"],
     )
     assert isinstance(of_registration, RegistrationSettings)  # noqa: S101  (all_settings made them)
-    assert isinstance(of_coverage, CoverageSettings)  # noqa: S101
-    assert isinstance(of_notifier, NotifierSettings)  # noqa: S101
+    assert isinstance(of_coverage, CoverageSettings)  # noqa: S101  (likewise)
+    assert isinstance(of_notifier, NotifierSettings)  # noqa: S101  (likewise)
     bus = bus or make_bus(of_registration)
     services = [
         registration.build(of_registration, bus=bus, now=now),

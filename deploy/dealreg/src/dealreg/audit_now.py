@@ -6,10 +6,12 @@ nothing, and leaves no heartbeat.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from dealreg.auditor.app import FILE, build
@@ -19,6 +21,7 @@ from dealreg.auditor.limits import NoDatabase, TookTooLong
 from dealreg.auditor.log_book import LogBook
 from dealreg.auditor.settings import auditor_settings
 from dealreg.diagnosis import Finding
+from dealreg_shared.auditing.findings import Audited
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.config import SharedSettings
 from dealreg_shared.db import app_now
@@ -60,13 +63,7 @@ async def _last_pass(services: Mapping[str, Watched]) -> Finding:
     ages = []
     for each in services.values():
         try:
-            beats, now = await each.database.read(
-                "doctor",
-                lambda conn, each=each: (  # type: ignore[misc]
-                    heartbeats(conn, each.audited.heartbeat),
-                    app_now(conn),
-                ),
-            )
+            beats, now = await each.database.read("doctor", partial(_beats, each.audited))
         except (NoDatabase, TookTooLong, SQLAlchemyError, OSError):
             return Finding(what, "not set up", "not all databases can be looked at; see above")
         if AUDITOR in beats:
@@ -78,6 +75,10 @@ async def _last_pass(services: Mapping[str, Watched]) -> Finding:
     if age > SILENT:
         return Finding(what, "behind", f"{said}: the auditor does not run or stands still")
     return Finding(what, "ok", said)
+
+
+def _beats(audited: Audited, conn: Connection) -> tuple[Mapping[str, datetime], datetime]:
+    return heartbeats(conn, audited.heartbeat), app_now(conn)
 
 
 def _told(auditor: Auditor) -> list[Finding]:

@@ -47,7 +47,7 @@ def temporary_root() -> Path:
 
     Raises DevstackUnavailable when root has no such folder.
     """
-    candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108
+    candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108  (a new folder is made in it)
     for candidate in candidates:
         folder = candidate.resolve()
         if folder.is_dir() and (not is_root() or open_to_all(folder)):

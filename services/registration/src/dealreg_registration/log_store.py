@@ -3,7 +3,7 @@
 Must not decide what is shown to whom, and must not commit.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -78,7 +78,10 @@ def proof(conn: Connection, ranges: Iterable[merkle.Range]) -> list[bytes]:
     """The roots of ranges of the log, in a few reads."""
     listed = [(each, merkle.subtrees(*each)) for each in ranges]
     found = nodes(conn, {node for _, parts in listed for node in parts})
-    hash_of: Callable[[int, int], bytes] = lambda level, index: found[level, index]  # noqa: E731
+
+    def hash_of(level: int, index: int) -> bytes:
+        return found[level, index]
+
     return [merkle.range_hash(*each, hash_of) for each, _ in listed]
 
 

@@ -10,9 +10,10 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Text, func, select, type_coerce
+from sqlalchemy import Connection, Row, Select, Text, func, select, type_coerce
 
 from dealreg_registration import tables
 from dealreg_registration.compiling import compile_plan
@@ -116,8 +117,12 @@ async def decisions(
         return
     for start in range(first, last + 1, SLICE):
         piece = query.where(table.c.id.between(start, min(start + SLICE - 1, last)))
-        rows = await database.read(lambda conn, piece=piece: conn.execute(piece).all())  # type: ignore[misc]
+        rows = await database.read(partial(_all, query=piece))
         yield [Stored(*row) for row in rows]
+
+
+def _all(conn: Connection, query: Select[Any]) -> Sequence[Row[Any]]:
+    return conn.execute(query).all()
 
 
 def same_again(stored: Stored, plan: Plan) -> tuple[str, ...]:

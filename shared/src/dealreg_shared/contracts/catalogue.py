@@ -234,7 +234,7 @@ CATALOGUE: Mapping[str, EventType] = {
 
 # Held here, because pydantic lets a generic model go that nobody holds, and making one takes 100 us.
 _EVENT: Mapping[str, type[Event[Any]]] = {
-    name: Event[event_type.model]  # type: ignore[name-defined]
+    name: Event[event_type.model]  # type: ignore[name-defined]  # a value
     for name, event_type in CATALOGUE.items()
 }
 

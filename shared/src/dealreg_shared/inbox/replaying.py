@@ -6,6 +6,7 @@ to be found, or finds the key free.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -59,9 +60,10 @@ async def replay(database: Database, applying: Applying, topic: str, key: str) -
         applied_one, hindrance = await _try(database, applying, topic, key)
         if hindrance is not None:
             version, status, reason = hindrance
-            await database.write(
-                lambda conn: _note(conn, applying, topic, key, status, reason)  # noqa: B023
+            note = partial(
+                _note, applying=applying, topic=topic, key=key, status=status, reason=reason
             )
+            await database.write(note)
             raise ReplayStopped(version, reason)
         if not applied_one:
             return applied
@@ -86,9 +88,10 @@ async def resume(
         _, status, reason = hindrance
         failures += 1
         if status == WAITING or failures >= tries:
-            await database.write(
-                lambda conn: _note(conn, applying, topic, key, status, reason)  # noqa: B023
+            note = partial(
+                _note, applying=applying, topic=topic, key=key, status=status, reason=reason
             )
+            await database.write(note)
             return applied, reason if status == WAITING else None
 
 

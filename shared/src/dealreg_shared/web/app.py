@@ -122,7 +122,7 @@ def new_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.openapi = _with_problems(app)  # type: ignore[method-assign]
+    app.openapi = _with_problems(app)  # type: ignore[method-assign]  # as FastAPI documents it
     # The one added last is the outermost: correlation and measuring, then the last catch, then limits.
     layers: Sequence[Callable[[ASGIApp], ASGIApp]] = (
         lambda inner: KnownQuery(

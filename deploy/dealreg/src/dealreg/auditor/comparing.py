@@ -219,8 +219,8 @@ def _cases(registration: Watched, notifier: Watched) -> Job:
         conn: Connection, known: Sequence[str]
     ) -> tuple[list[OpenCase], dict[str, datetime], datetime]:
         audited = registration.audited
-        assert audited.open_cases is not None  # noqa: S101
-        assert audited.closed_cases is not None  # noqa: S101
+        assert audited.open_cases is not None  # noqa: S101  (likewise)
+        assert audited.closed_cases is not None  # noqa: S101  (likewise)
         open_ = audited.open_cases(conn)
         missing = sorted(set(known) - {case.case_id for case in open_})
         return open_, audited.closed_cases(conn, missing) if missing else {}, app_now(conn)

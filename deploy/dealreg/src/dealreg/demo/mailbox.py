@@ -31,7 +31,7 @@ class Mailbox:
         self.port = 0
         self._now = now
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  (aiosmtpd's name)
         """Called by the server for each message."""
         message = message_from_bytes(bytes(envelope.content), policy=policy.default)
         self.mails.append(

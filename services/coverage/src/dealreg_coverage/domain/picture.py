@@ -4,7 +4,7 @@ One function for one market (what an event touches) and one for all of them (rea
 second is the first over the plan's markets, so both say the same.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -50,7 +50,10 @@ def market_picture(
     """One market at an instant. A market outside the plan has neither scores nor a gap."""
     if market.region not in plan.region_by_id or market.segment not in plan.segment_by_id:
         return MarketPicture(market, (), (), None)
-    active: Callable[[str], bool] = lambda partner: partner not in known.suspended  # noqa: E731
+
+    def active(partner: str) -> bool:
+        return partner not in known.suspended
+
     lines = lines_of(plan, posts)
     scores = tuple(
         score(

@@ -136,4 +136,4 @@ def describe(app: FastAPI) -> None:
         document["components"].setdefault("responses", {})["Problem"] = problem
         return document
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
