@@ -127,7 +127,7 @@ async def test_rows_with_different_columns_are_refused(tables: Database, table: 
 
 @BOTH_WAYS
 async def test_a_naive_time_is_refused(tables: Database, table: Table) -> None:
-    naive = parent("a", at=datetime(2026, 3, 2))  # noqa: DTZ001
+    naive = parent("a", at=datetime(2026, 3, 2))  # noqa: DTZ001  (must be refused)
     with pytest.raises(ValueError, match="naive"):
         await tables.write(lambda conn: insert_rows(conn, [(table, [naive])]))
 
