@@ -1,27 +1,22 @@
 """The proof: ``python -m tests.faults [--full] [--row NAME]... [--on embedded|servers]``.
 
-Starts a PostgreSQL (fsync on) and a Kafka of its own, tries every row and prints the table. Ends with 1
-if a promise was broken; in CI also if one could not be tried.
+Starts a PostgreSQL (fsync on) and a Kafka of its own, tries every row, the two kinds of installation
+side by side, and prints the table. Ends with 1 if a promise was broken; in CI also if one was not tried.
 """
 
 import os
 import platform
 import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
+from multiprocessing import get_context
 from typing import Annotated, Literal
 
 import psutil
 import typer
-from rich.console import Console
 
-from dealreg_devstack import Kafka, Postgres
-from tests.faults.proof import NAMES, Lab, Line, NotTried, Outcome, Row, Where, rows, show
-from tests.faults.spawner import spawner
+from tests.faults.lanes import console_here, lane
+from tests.faults.proof import Where, rows, show
 
 cli = typer.Typer(add_completion=False)
 
@@ -35,7 +30,6 @@ def prove(
     ] = None,
 ) -> None:
     """Try every promise and print what was found."""
-    console = Console(width=None if os.isatty(1) else 160)
     chosen = [it for it in rows() if row is None or it.name in row]
     if not chosen:
         raise typer.BadParameter(f"rows are {', '.join(it.name for it in rows())}")
@@ -43,38 +37,19 @@ def prove(
     chosen = [it for it in chosen if any(it.tried_on(where, full=full) for where in places)]
     if not chosen:
         raise typer.BadParameter("nothing is tried there" + ("" if full else "; try --full"))
-    lines: list[Line] = []
-    for where in places:
-        its = [it for it in chosen if it.tried_on(where, full=full)]
-        with _servers(where if its else "embedded") as (postgres, kafka), spawner() as forks:
-            for it in its:
-                with tempfile.TemporaryDirectory() as folder:
-                    lab = Lab(where, Path(folder), full, postgres, kafka, forks, console.print)
-                    lines.append(_try(it, where, lab, console))
+    lanes = [
+        (where, [it.name for it in chosen if it.tried_on(where, full=full)], full)
+        for where in places
+    ]
+    if len(lanes) == 1:
+        lines = lane(*lanes[0])
+    else:
+        with ProcessPoolExecutor(len(lanes), mp_context=get_context("spawn")) as beside:
+            lines = [line for its in beside.map(lane, *zip(*lanes, strict=True)) for line in its]
+    console = console_here()
     console.print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_machine()}, commit {_commit()}")
     show(lines, console)
     raise typer.Exit(0 if not any(line.bad for line in lines) else 1)
-
-
-def _try(row: Row, where: Where, lab: Lab, console: Console) -> Line:
-    console.print(f"{row.name} on {NAMES[where]}: {row.promise}", style="dim")
-    began = time.monotonic()
-    try:
-        outcome: Outcome | NotTried = row.prove(lab)
-    except NotTried as reason:
-        outcome = reason
-    except AssertionError as error:
-        outcome = Outcome("ended early", str(error)[:500], kept=False)
-    return Line(row, where, outcome, time.monotonic() - began)
-
-
-@contextmanager
-def _servers(where: Where) -> Iterator[tuple[Postgres | None, Kafka | None]]:
-    if where == "embedded":
-        yield None, None
-        return
-    with Postgres(fsync=True) as postgres, Kafka() as kafka:
-        yield postgres, kafka
 
 
 def _machine() -> str:
