@@ -44,7 +44,7 @@ def takes_a_key(operation: dict[str, Any]) -> bool:
 
 async def test_every_route_that_writes_reads_the_key_or_says_why_not(api: RegistrationApi) -> None:
     """One that takes keys refuses a bad one before it looks at anything."""
-    document = api.service.app.openapi()  # type: ignore[attr-defined]
+    document = api.service.app.openapi()  # type: ignore[attr-defined]  # it is FastAPI
     heedless = []
     for method, path, operation in writing(document):
         if REASON in operation:
@@ -74,7 +74,7 @@ async def test_what_the_other_services_write_needs_no_key_and_says_why(tmp_path:
         coverage(CoverageSettings(data_dir=tmp_path), bus=bus, now=utc_now),
         notifier(NotifierSettings(data_dir=tmp_path), bus=bus, now=utc_now),
     ):
-        document = service.app.openapi()  # type: ignore[attr-defined]
+        document = service.app.openapi()  # type: ignore[attr-defined]  # it is FastAPI
         found = writing(document)
         assert found
         assert [(m, path) for m, path, operation in found if REASON not in operation] == []

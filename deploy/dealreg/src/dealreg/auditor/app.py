@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 from dealreg.auditor.api import router
-from dealreg.auditor.auditor import Auditor, Books, Watching
+from dealreg.auditor.auditor import Auditor
 from dealreg.auditor.comparing import Watched, comparing_jobs, own_jobs
 from dealreg.auditor.limits import Limited
 from dealreg.auditor.log_book import LogBook
@@ -140,8 +140,10 @@ def build(
         migrate=migrated,
         flows=[
             log,
-            Books(auditor, settings.auditor_books_seconds),
-            Watching(auditor, settings.auditor_watch_seconds),
+            *auditor.flows(
+                watch_seconds=settings.auditor_watch_seconds,
+                books_seconds=settings.auditor_books_seconds,
+            ),
         ],
         ticks=[],
         start=nothing,

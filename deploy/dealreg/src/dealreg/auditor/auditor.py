@@ -74,7 +74,7 @@ class Auditor:
         self.watch_rounds = [Round(job) for job in watch]
         self.book_rounds = [Round(job) for job in books]
 
-    async def watch(self) -> None:
+    async def watch(self, turned: Callable[[], None] = lambda: None) -> None:
         """Look whether all moves; leave the own heartbeat; say what is so."""
         starting = monotonic() < self._starting_until
         await asyncio.gather(*(each.go(self._now, starting=starting) for each in self.watch_rounds))
@@ -82,6 +82,7 @@ class Auditor:
         self._accepted = await self._log.accepted()
         self._watched = True
         await self._conclude()
+        turned()
 
     async def books(self, turned: Callable[[], None] = lambda: None) -> None:
         """Go through everything, check after check."""
@@ -92,6 +93,19 @@ class Auditor:
         self.books_ended = monotonic()
         self._books_ended_at = self._now()
         self._books_new = True
+
+    def flows(self, *, watch_seconds: float, books_seconds: float) -> list["Again"]:
+        """What goes on by itself: the books and the watch, with these pauses."""
+
+        def until_books() -> float:
+            # The first reading of the log takes a moment, after which all can be told.
+            settled = all(each.ended_at is not None for each in self.book_rounds)
+            return books_seconds if settled else min(books_seconds, 2.0)
+
+        return [
+            Again("auditor-books", self.books, until_books),
+            Again("auditor-watch", self.watch, lambda: watch_seconds),
+        ]
 
     async def has_looked(self) -> bool:
         """Whether everything was looked at once, whatever came of it."""
@@ -220,48 +234,29 @@ def _name(each: Round, finding: Finding) -> Seen:
     return (each.job.service, each.job.name, finding.ids or finding.sentence)
 
 
-class Watching:
-    """A ``runtime.Flow``: the watch, again and again."""
+class Again:
+    """A ``runtime.Flow``: one of the auditor's two parts, again and again. ``go`` counts its turns."""
 
-    def __init__(self, auditor: Auditor, pause: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        go: Callable[[Turns], Awaitable[None]],
+        pause: Callable[[], float],
+    ) -> None:
         self.turns = Turns()
-        self._auditor = auditor
+        self._name = name
+        self._go = go
         self._pause = pause
 
     @property
     def name(self) -> str:
-        return "auditor-watch"
+        return self._name
 
     async def drain(self) -> int:
-        await self._auditor.watch()
-        self.turns()
+        await self._go(self.turns)
         return 0
 
     async def run(self) -> None:
         while True:
             await self.drain()
-            await asyncio.sleep(self._pause)
-
-
-class Books:
-    """A ``runtime.Flow``: the books, again and again."""
-
-    def __init__(self, auditor: Auditor, pause: float) -> None:
-        self.turns = Turns()
-        self._auditor = auditor
-        self._pause = pause
-
-    @property
-    def name(self) -> str:
-        return "auditor-books"
-
-    async def drain(self) -> int:
-        await self._auditor.books(self.turns)
-        return 0
-
-    async def run(self) -> None:
-        while True:
-            await self.drain()
-            # The first reading of the log takes a moment, after which all can be told.
-            settled = all(each.ended_at is not None for each in self._auditor.book_rounds)
-            await asyncio.sleep(self._pause if settled else min(self._pause, 2.0))
+            await asyncio.sleep(self._pause())
