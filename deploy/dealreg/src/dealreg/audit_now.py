@@ -87,8 +87,8 @@ def _told(auditor: Auditor) -> list[Finding]:
         Finding(f"audit: {fault.service}", "behind", f"{fault.check}: {fault.sentence}")
         for fault in health.findings
     ]
-    waits = sorted({check.check for check in health.checks if check.state == "settling"})
-    left = f"; not compared with the log: {', '.join(waits)}" if waits else ""
     if found:
         return found
+    waits = sorted({check.check for check in health.checks if check.state == "settling"})
+    left = f"; not compared with the log: {', '.join(waits)}" if waits else ""
     return [Finding("audit", "ok", f"{len(health.checks) - len(waits)} checks are clean{left}")]
