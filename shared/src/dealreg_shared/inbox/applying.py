@@ -66,21 +66,23 @@ class KeyState:
 
 
 class Applying:
-    """The rules of one consumer. Holds no state between transactions."""
+    """The rules of one consumer; one without handlers sets aside and lets go, and has no effect.
+
+    Holds no state between transactions."""
 
     def __init__(
         self,
         tables: InboxTables,
         consumer: str,
-        handlers: Mapping[str, Handler],
-        tombstones: Mapping[str, Tombstone],
-        together: Mapping[str, Together],
+        handlers: Mapping[str, Handler] | None = None,
+        tombstones: Mapping[str, Tombstone] | None = None,
+        together: Mapping[str, Together] | None = None,
     ) -> None:
         self.tables = tables
         self.consumer = consumer
-        self._handlers = handlers
-        self._tombstones = tombstones
-        self._together = together
+        self._handlers = handlers or {}
+        self._tombstones = tombstones or {}
+        self._together = together or {}
 
     def apply(self, conn: Connection, received: Sequence[Received]) -> Counter[str]:
         """Apply events, those of a key in the order given; no order holds between keys.

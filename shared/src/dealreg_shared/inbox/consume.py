@@ -68,7 +68,7 @@ class Consumer:
         self.turns = Turns()
         self._database = database
         self._bus = bus
-        self._applying = Applying(tables, group, handlers, tombstones or {}, together or {})
+        self._applying = Applying(tables, group, handlers, tombstones, together)
         self._tries = tries
         self._one_at_a_time = asyncio.Lock()
         self._may_wait = True

@@ -172,7 +172,7 @@ async def drop(
     """
     if not reason.strip():
         raise DropRefused("dropping an event needs a reason")
-    applying = Applying(tables, consumer, {}, {}, {})
+    applying = Applying(tables, consumer)
 
     def work(conn: Connection) -> None:
         state = applying.lock(conn, [(topic, key)])[topic, key]
@@ -220,7 +220,7 @@ def _locked_event(conn: Connection, tables: InboxTables, event_id: int) -> Row[A
     query = select(table).where(table.c.id == event_id, table.c.resolved_at.is_(None))
     row = conn.execute(query).first()
     if row is not None:
-        Applying(tables, row.consumer, {}, {}, {}).lock(conn, [(row.topic, row.key)])
+        Applying(tables, row.consumer).lock(conn, [(row.topic, row.key)])
         row = conn.execute(query).first()
     if row is None:
         raise ParkedEventUnknown(f"no message {event_id} stands aside")

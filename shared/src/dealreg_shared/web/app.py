@@ -101,11 +101,12 @@ def new_app(
     larger_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """An application named ``service`` in metrics, with ``/healthz``, ``/readyz`` (all ``checks`` pass;
-    ``notes`` are told beside),
-    ``/metrics``, ``/docs``, ``/openapi.json`` and ``/``, which names them. ``routes`` are plain
-    Starlette routes, tried first; ``hot`` ones are also reached around the framework's layers.
-    ``larger_bodies`` gives the paths that take more than ``max_body``
-    bytes, and how much."""
+    ``notes`` are told beside), ``/metrics``, ``/docs``, ``/openapi.json`` and ``/``, which names them.
+
+    ``routes`` are plain Starlette routes, tried first; ``hot`` ones are also reached around the
+    framework's layers. ``larger_bodies`` gives the paths that take more than ``max_body`` bytes, and
+    how much.
+    """
     app = _Application(
         hot=hot,
         title=title,
