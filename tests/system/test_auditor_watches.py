@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
 from dealreg.auditor.limits import Limited, NoDatabase, TookTooLong
 from dealreg.auditor.rounds import Job, Round
@@ -218,6 +219,18 @@ async def test_a_database_that_answers_nothing_holds_nobody_up(tmp_path: Path) -
         caller.close()
     listening.close()
     await listening.wait_closed()
+    await database.dispose()
+
+
+async def test_a_timeout_of_the_database_itself_is_told_as_it_is(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/some.db")
+    await database.write(lambda conn: conn.exec_driver_sql("SELECT 1"))
+
+    def lost(_conn: Connection) -> None:
+        raise TimeoutError("the connection is gone")
+
+    with pytest.raises(TimeoutError, match="the connection is gone"):
+        await Limited(database, 30).read("any", lost)
     await database.dispose()
 
 

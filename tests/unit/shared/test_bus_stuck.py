@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from dealreg_shared.bus import stuck
-from dealreg_shared.bus.stuck import bounded, within
+from dealreg_shared import bounded as bounded_module
+from dealreg_shared.bounded import bounded
+from dealreg_shared.bus.stuck import within
 
 
 class Stubborn:
@@ -26,7 +27,7 @@ class Stubborn:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stuck, "CANCEL_SECONDS", 0.05)
+    monkeypatch.setattr(bounded_module, "CANCEL_SECONDS", 0.05)
 
 
 async def test_work_that_cannot_be_cancelled_is_left_behind() -> None:

@@ -20,8 +20,9 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
+from dealreg_shared.bounded import bounded
 from dealreg_shared.bus.port import BusError, Delivery, Message, Position
-from dealreg_shared.bus.stuck import BusStuck, Discarded, bounded, ends, let_go, within
+from dealreg_shared.bus.stuck import BusStuck, Discarded, ends, let_go, within
 from dealreg_shared.contracts.catalogue import TOPICS, Topic
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.telemetry import get_logger

@@ -6,45 +6,16 @@ removes them.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
+from dealreg_shared.bounded import bounded
 from dealreg_shared.bus.port import BusError
 from dealreg_shared.restart import RestartNeeded
 from dealreg_shared.telemetry import get_logger
 
-T = TypeVar("T")
-
-CANCEL_SECONDS = 1.0
-"""How long a call that was cancelled may take to tidy up."""
-
 
 class BusStuck(RestartNeeded):
     """The bus's client cannot be mended in this process: exit code 75, and a new one."""
-
-
-async def bounded(seconds: float, work: Awaitable[T]) -> T:
-    """What ``work`` gives or raises; TimeoutError when it has not ended in time.
-
-    Also when it does not let itself be cancelled, as the client's calls may not once its group is lost:
-    ``asyncio.timeout`` would wait for it for ever. Then it stays behind.
-    """
-    task = asyncio.ensure_future(work)
-    task.add_done_callback(_look_away)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-    if not task.done() or task.cancelled():
-        raise TimeoutError
-    return task.result()
-
-
-def _look_away(task: asyncio.Future[Any]) -> None:
-    """What a call raises that nobody waits for any more is nobody's concern."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def within(seconds: float, work: Awaitable[Any]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from dealreg_shared.bounded import bounded
 from dealreg_shared.db import Database
 
 T = TypeVar("T")
@@ -70,18 +71,13 @@ class Limited:
             doing.close()
             raise TookTooLong(self._seconds)
         task = asyncio.ensure_future(doing)
-        task.add_done_callback(_heard)
         try:
-            done, _ = await asyncio.wait([task], timeout=self._seconds + GRACE_SECONDS)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if not done:
-            task.cancel()
+            return await bounded(self._seconds + GRACE_SECONDS, task, tidying=0)
+        except TimeoutError:
+            if task.done() and not task.cancelled():
+                raise  # the database's own
             self._left_behind[name] = task
-            raise TookTooLong(self._seconds)
-        try:
-            return task.result()
+            raise TookTooLong(self._seconds) from None
         except DBAPIError as error:
             stopped = (
                 getattr(error.orig, "sqlstate", None) == _CANCELLED
@@ -108,9 +104,3 @@ class Limited:
             return work(conn)
         finally:
             raw.set_progress_handler(None, 0)
-
-
-def _heard(task: asyncio.Future[Any]) -> None:
-    """What a look that was left behind ends with interests nobody any more."""
-    if not task.cancelled():
-        task.exception()
