@@ -55,6 +55,11 @@ def plan_sections(**changed: Any) -> dict[str, list[dict[str, Any]]]:
         "programme": [
             {"name": "Northwind Programme", "time_zone": "America/New_York", "currency": "USD"}
         ],
+        "regions": [{"id": "na-west", "name": "North America West"}],
+        "segments": [
+            {"id": "smb", "name": "Small business"},
+            {"id": "ent", "name": "Enterprise"},
+        ],
         "product_lines": [
             {"id": "platform", "name": "Platform"},
             {"id": "backup", "name": "Backup"},

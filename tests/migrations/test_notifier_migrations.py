@@ -64,3 +64,27 @@ async def test_open_cases_go_on_as_they_stood(database: Database) -> None:
         ).all()
     )
     assert [str(row.rungs).count("level") for row in rows] == [3, 0]
+
+
+def put_old_plan(conn: Connection) -> None:
+    parts = {"regions": ("west", "West"), "segments": ("smb", "SMB"), "partners": ("acme", "Acme")}
+    for part, (section, (id_, name)) in enumerate(parts.items(), start=1):
+        conn.execute(
+            text(
+                "INSERT INTO plan_part (plan_number, part, section, items)"
+                " VALUES (1, :part, :section, :items)"
+            ),
+            {"part": part, "section": section, "items": f'[{{"id":"{id_}","name":"{name}"}}]'},
+        )
+
+
+async def test_regions_and_segments_of_plans_that_are_there_have_names(database: Database) -> None:
+    await migrate(database, PACKAGE, "0010")
+    await database.write(put_old_plan)
+    await migrate(database, PACKAGE)
+    query = text("SELECT section, item_id, name FROM plan_name ORDER BY section")
+    rows = await database.read(lambda conn: conn.execute(query).all())
+    assert [tuple(row) for row in rows] == [
+        ("regions", "west", "West"),
+        ("segments", "smb", "SMB"),
+    ]

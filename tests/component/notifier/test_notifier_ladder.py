@@ -60,6 +60,7 @@ async def test_on_opening_the_manager_is_told_what_and_by_when(world: World) -> 
         "Decide by 2 Mar 2026 13:00 UTC (08:00 EST): conflict on Rival spelling Ltd (Platform)"
     )
     assert "Acme Corp: Platform, protected" in notice["text"]
+    assert "Market: North America West / Small business" in notice["text"]
     assert "late" not in notice["text"]
     assert await told(world, VP) == []
     assert await told(world, CEO) == []

@@ -211,6 +211,7 @@ async def test_the_direct_owner_of_a_named_account_is_told(world: World) -> None
     await say(world, "registration.filed", make.filed("reg_a", "acme", owner=owner))
     (notice,) = await staff(world, "dora")
     assert notice["title"] == "Your named account Contoso Ltd: Acme Corp registered Platform"
+    assert "Market: North America West / Small business" in notice["text"]
     rejected = make.decided("clm_9", "rejected", protected_until=None)
     await say(world, "registration.filed", make.filed("reg_c", "acme", rejected, owner=owner))
     assert len(await staff(world, "dora")) == 1

@@ -71,6 +71,8 @@ async def test_each_level_is_reminded_at_half_and_at_80_per_cent_of_its_own_time
     assert [notice["kind"] for notice in notices] == ["ladder", "case_reminder", "case_reminder"]
     assert notices[1]["title"].startswith("2 h left, until 2 Mar 2026 13:00 UTC")
     assert notices[2]["title"].startswith("48 min left")
+    for notice in notices:
+        assert "Market: North America West / Enterprise" in notice["text"]
     for hours in (4, 14, 20):
         await told.at(hours * HOUR)
     assert await told.kinds(VP) == ["ladder", "case_reminder", "case_reminder"]
@@ -110,6 +112,7 @@ async def test_a_review_calls_the_next_level_with_the_recommendation(told: Told)
     assert notice["kind"] == "case_reviewed"
     assert notice["title"].startswith("Decide by 3 Mar 2026 09:00 UTC")
     assert "Recommended: uphold the first claim (Acme Corp, Platform)" in notice["text"]
+    assert "Market: North America West / Enterprise" in notice["text"]
     await told.at(4 * HOUR)
     await told.at(13 * HOUR)
     assert await told.kinds(VP) == ["case_reviewed", "case_reminder"]

@@ -71,7 +71,7 @@ async def test_the_mail_leads_to_a_page_and_its_form_decides(world: DecisionWorl
     assert set(links) == {"take", "uphold_first", "award", "review"}
     page = await look(world, links["award"])
     assert page.status_code == 200
-    for words in ("Award this case to Cam Ltd?", "Contoso", "Ada Corp: Core", "west / smb"):
+    for words in ("Award this case to Cam Ltd?", "Contoso", "Ada Corp: Core", "West / SMB"):
         assert words in page.text
     done = await press(world, links["award"])
     assert (done.status_code, "The case is decided" in done.text) == (200, True)

@@ -235,6 +235,19 @@ def test_every_kind_reads_well_as_text_and_is_escaped_as_html(kind: str) -> None
     assert max(map(len, text.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("kind", sorted(kind for kind in FACTS if "region" in FACTS[kind]))
+def test_a_market_is_called_as_people_call_it(kind: str) -> None:
+    """A notice from before names were among its facts is sent with what it has."""
+    wording = Wording("en")
+    facts = {**BASE, **FACTS[kind]}
+    named = facts | {"region_name": "North America West", "segment_name": None}
+    told = wording.mail_text(kind, named, "Ann") + wording.mail_html(kind, named, "Ann", "")
+    assert "na-west" not in told
+    assert ("Market" in told) == (told.count("North America West / segment unknown") == 2)
+    former = wording.mail_text(kind, facts, "Ann")
+    assert ("Market" in told) == ("na-west / segment unknown" in former)
+
+
 @pytest.mark.parametrize("kind", sorted(FACTS))
 def test_every_sentence_of_the_text_stands_in_the_html(kind: str) -> None:
     wording = Wording("en")

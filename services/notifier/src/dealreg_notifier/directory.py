@@ -18,7 +18,8 @@ from dealreg_notifier.domain.plan_changes import Sections
 from dealreg_shared.contracts.people import Delegation
 from dealreg_shared.inbox import NotYet
 
-NAMED_SECTIONS = ("product_lines", "partners")
+MARKET_SECTIONS = ("regions", "segments")
+NAMED_SECTIONS = ("product_lines", "partners", *MARKET_SECTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +146,27 @@ def programme(conn: Connection) -> ProgrammeShown:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a plan calls its product lines and partners."""
+    """What a plan calls its product lines and partners, regions and segments."""
 
     lines: Mapping[str, str]
     partners: Mapping[str, str]
+    regions: Mapping[str, str]
+    segments: Mapping[str, str]
 
     def line(self, line_id: str) -> str:
         return self.lines.get(line_id, line_id)
 
     def partner(self, partner_id: str) -> str:
         return self.partners.get(partner_id, partner_id)
+
+    def market(self, region: str | None, segment: str | None) -> dict[str, str | None]:
+        """A market's facts: ids for machines, names for people; None where it is not known."""
+        return {
+            "region": region,
+            "segment": segment,
+            "region_name": region and self.regions.get(region, region),
+            "segment_name": segment and self.segments.get(segment, segment),
+        }
 
 
 def names(
@@ -164,7 +176,8 @@ def names(
     lines: Iterable[str] = (),
     partners: Iterable[str] = (),
 ) -> Names:
-    """Names for these ids. Raises ``NotYet`` while the plan's manifest has not arrived."""
+    """Names for these ids, and for all regions and segments. Raises ``NotYet`` while the plan's manifest
+    has not arrived."""
     arrived = select(tables.plan.c.number).where(tables.plan.c.number == plan_number)
     if conn.execute(arrived).first() is None:
         raise NotYet(f"plan {plan_number} has not arrived")
@@ -175,12 +188,15 @@ def names(
             or_(
                 and_(table.c.section == "product_lines", table.c.item_id.in_(set(lines))),
                 and_(table.c.section == "partners", table.c.item_id.in_(set(partners))),
+                table.c.section.in_(MARKET_SECTIONS),
             ),
         )
     ).all()
     return Names(
-        {row.item_id: row.name for row in rows if row.section == "product_lines"},
-        {row.item_id: row.name for row in rows if row.section == "partners"},
+        *(
+            {row.item_id: row.name for row in rows if row.section == section}
+            for section in NAMED_SECTIONS
+        )
     )
 
 

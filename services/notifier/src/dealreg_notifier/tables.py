@@ -105,7 +105,7 @@ plan_name = Table(
     Column("item_id", String(128), primary_key=True),
     Column("name", Text, nullable=False),
 )
-"""What product lines and partners are called, per plan, for sentences."""
+"""What product lines, partners, regions and segments are called, per plan, for sentences."""
 
 filing = Table(
     "filing",

@@ -100,6 +100,7 @@ def compile_plan(
         ladder=_ladder(document),
         business_days=_calendar(document.policy.calendar, zone, in_force_from.year),
         ladder_terms=_ladder_terms(policy, zone, in_force_from.year),
+        region_names={region.id: region.name for region in document.regions},
         line_names={line.id: line.name for line in document.product_lines},
     )
 

@@ -62,6 +62,7 @@ class Confirmation:
     actor: Actor
     case: Case
     account_name: str
+    market: tuple[str | None, str | None]
     level: int
     due_at: datetime | None
     claims: tuple[ClaimShown, ...]
@@ -173,6 +174,9 @@ def _confirmation(
         account_name=conn.execute(
             select(account.c.name).where(account.c.id == row.account_id)
         ).scalar_one(),
+        market=(case.market_region, case.market_segment)
+        if plan is None
+        else plan.market_names(case.market_region, case.market_segment),
         level=level,
         due_at=next(d.due_at for d in case.deadlines if d.level == level),
         claims=tuple(

@@ -161,7 +161,7 @@ def conflict_closed(conn: Connection, event: Event[Any], desk: Desk) -> None:
             now,
         )
         facts = {
-            **ladder.case_facts(case),
+            **ladder.case_facts(case, names),
             "lines": ladder.lines(claims, names),
             "closed_at": format_instant(data.closed_at),
             "state": data.state,

@@ -100,8 +100,7 @@ def _named_account(event: Event[Any], names: directory.Names) -> list[Draft]:
                 "account": data.account_name,
                 "partner": names.partner(data.partner_id),
                 "registration_id": data.registration_id,
-                "region": data.market.region,
-                "segment": data.market.segment,
+                **names.market(data.market.region, data.market.segment),
                 "lines": [names.line(claim.product_line) for claim in claims],
                 "claims": [
                     {"line": names.line(claim.product_line), "outcome": claim.outcome}

@@ -143,7 +143,7 @@ def drafts(
     if change.raised:
         turn = change.raised[-1].rung
     facts = {
-        **case_facts(case),
+        **case_facts(case, names),
         **claim_facts(claims, names),
         **lateness(change),
         "opening": opening,
@@ -206,14 +206,13 @@ def show(desk: Desk, case: Case, change: Climb) -> None:
         desk.nobody(KIND, case.conflict_id, rung.role)
 
 
-def case_facts(case: Case) -> dict[str, Any]:
+def case_facts(case: Case, names: Names) -> dict[str, Any]:
     """What every notice to staff about a case says."""
     return {
         "account": case.account_name,
         "conflict_id": case.conflict_id,
         "case_kind": case.kind,
-        "region": case.region,
-        "segment": case.segment,
+        **names.market(case.region, case.segment),
         "opened_at": format_instant(case.opened_at),
         "suspect": None if case.suspect is None else dict(case.suspect),
     }

@@ -242,7 +242,7 @@ def _drafts(
     in the same notice if there is one, else in a notice of its own."""
     claims = _claims(conn, case)
     names = case_names(conn, case.plan_number, claims)
-    shared = {**ladder.case_facts(case), **ladder.claim_facts(claims, names), **facts}
+    shared = {**ladder.case_facts(case, names), **ladder.claim_facts(claims, names), **facts}
     told = {told.person_id: told for told in change.told}
     found: list[Draft] = []
     for person in dict.fromkeys(who for who in people if who is not None):

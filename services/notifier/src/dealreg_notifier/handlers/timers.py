@@ -72,7 +72,7 @@ def _act(
                     subject=case.conflict_id,
                     cause=ladder.cause(case, f"{timer['kind']}/{timer['step']}"),
                     facts={
-                        **ladder.case_facts(case),
+                        **ladder.case_facts(case, names[case.plan_number]),
                         **ladder.claim_facts(own, names[case.plan_number]),
                         "called": ladder.rung_facts(rung),
                         "stands_in_for": rung.role if who.level != rung.level else None,

@@ -121,10 +121,21 @@ class Plan:
     """What "business days" means: working days in the programme's zone."""
     ladder_terms: LadderTerms = field(default_factory=LadderTerms)
     line_names: Mapping[str, str] = field(default_factory=dict)
+    region_names: Mapping[str, str] = field(default_factory=dict)
 
     def line_name(self, line_id: str) -> str:
         """What people call a product line; its id, if this plan has no such line."""
         return self.line_names.get(line_id, line_id)
+
+    def market_names(
+        self, region: str | None, segment: str | None
+    ) -> tuple[str | None, str | None]:
+        """What people call a region and a segment; the id of what this plan does not have."""
+        segments = {one.id: one.name for one in self.segments}
+        return (
+            region and self.region_names.get(region, region),
+            segment and segments.get(segment, segment),
+        )
 
     def region(self, place: Location) -> str | None:
         """The region of a place; None if unknown or outside every region."""
