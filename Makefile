@@ -45,14 +45,14 @@ check: setup ## format, lint, types, import rules, generated docs up to date
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(MEMBERS:%=%/src) tests docs benchmarks examples
 	$(BIN)/lint-imports
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m docs.generate --check
 
 format: setup ## format the code, and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 docs: setup ## write the generated docs anew
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 pictures: setup ## make the pictures in docs/pictures anew (needs Chromium)
 	$(BIN)/python docs/pictures.py

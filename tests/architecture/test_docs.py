@@ -69,7 +69,7 @@ def anchors(path: Path) -> set[str]:
 def test_generated_documents_are_what_the_code_says() -> None:
     """In a process of its own, with settings around that must have no part in it."""
     finished = subprocess.run(
-        [sys.executable, "docs/generate.py", "--check"],
+        [sys.executable, "-m", "docs.generate", "--check"],
         cwd=ROOT,
         env={"DEALREG_BUS": "kafka", "PYTHONHASHSEED": "7", "PATH": ""},
         capture_output=True,

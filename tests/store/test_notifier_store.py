@@ -1,12 +1,8 @@
 """Notifier's tables and ticks on SQLite and on PostgreSQL: two processes, histories at random."""
 
 import asyncio
-import random
-import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,160 +10,42 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from dealreg_devstack import Postgres
-from dealreg_notifier import deliveries, signing, store, tables
+from dealreg_notifier import deliveries, signing, tables
 from dealreg_notifier.app import build
 from dealreg_notifier.channels.email import EmailChannel
-from dealreg_notifier.consumers import TELLING, TELLING_TOGETHER
-from dealreg_notifier.handlers import conflicts, people, plans
+from dealreg_notifier.handlers import conflicts
 from dealreg_notifier.handlers.timers import fire_due
-from dealreg_notifier.notices import Desk, Draft
+from dealreg_notifier.notices import Draft
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_notifier.signing import Keyring
-from dealreg_notifier.wording import Wording
 from dealreg_shared.bus.embedded import EmbeddedBus
-from dealreg_shared.contracts.base import EventData, format_instant
-from dealreg_shared.contracts.catalogue import REGISTRATION, decode
-from dealreg_shared.contracts.plan import PlanPart, PlanPublished
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import downgrade, migrate
-from dealreg_shared.ladder import Course, level_at, missed
 from dealreg_shared.outbox import Outbox
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
-from tests.factories.ladder_story import Story
-from tests.factories.migrated import migrated, postgres_url
 from tests.factories.notifier import START, Publisher
+from tests.factories.notifier_store import (
+    PACKAGE,
+    REFERRAL,
+    PostgresClock,
+    Store,
+    desk,
+    open_cases,
+    plan_and_people,
+    published,
+    store_of,
+)
 from tests.factories.notifier_world import Clock
-
-PACKAGE = "dealreg_notifier"
-
-REFERRAL = {
-    "to": "direct",
-    "account": "Contoso",
-    "lines": ["Platform"],
-    "referrals": ["ref_1"],
-    "due_at": "2026-03-05T00:00:00.000000Z",
-}
-
-
-class PostgresClock(Clock):
-    """Moves the database's own clock: what a transaction reads as ``app_now()``."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__()
-        self._database = database
-
-    async def move(self, at: datetime) -> None:
-        self.at = at
-        await self._database.write(self._replace)
-
-    def _replace(self, conn: Connection) -> None:
-        conn.execute(
-            text(
-                "CREATE OR REPLACE FUNCTION app_now() RETURNS timestamptz LANGUAGE sql VOLATILE "
-                f"AS $$ SELECT timestamptz '{format_instant(self.at)}' $$"
-            )
-        )
-
-
-class Store:
-    """A migrated database, a second connection pool to it, and its clock."""
-
-    def __init__(self, first: Database, second: Database, clock: Clock) -> None:
-        self.first = first
-        self.second = second
-        self.clock = clock
-
-    async def at(self, at: datetime) -> None:
-        if isinstance(self.clock, PostgresClock):
-            await self.clock.move(at)
-        self.clock.at = at
-
-
-@asynccontextmanager
-async def sqlite_store(folder: Path) -> AsyncIterator[Store]:
-    clock = Clock()
-    url = f"sqlite:///{folder / f'{uuid4().hex}.db'}"
-    first, second = Database(url, now=clock), Database(url, now=clock)
-    await migrated(first, "notifier")
-    yield Store(first, second, clock)
-    await first.dispose()
-    await second.dispose()
-
-
-@asynccontextmanager
-async def postgres_store(server: Postgres) -> AsyncIterator[Store]:
-    async with postgres_url(server, "notifier") as url:
-        first, second = Database(url), Database(url)
-        clock = PostgresClock(first)
-        await clock.move(START)
-        yield Store(first, second, clock)
-        await first.dispose()
-        await second.dispose()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    if request.param == "sqlite":
-        async with sqlite_store(tmp_path) as made:
-            yield made
-        return
-    async with postgres_store(request.getfixturevalue("postgres_server")) as made:
+    async with store_of(request, tmp_path) as made:
         yield made
-
-
-WORDING = Wording("en")
-
-
-def desk(**channels: Any) -> Desk:
-    return Desk(
-        wording=WORDING,
-        channels=channels,
-        outbox=Outbox(tables.outbox, "/dealreg/notifier", "default"),
-    )
-
-
-def published(conn: Connection) -> list[tuple[str, str, int]]:
-    """(type's word, conflict, version) of every event in the outbox, in order."""
-    outbox = tables.outbox.outbox
-    rows = conn.execute(select(outbox.c.body, outbox.c.key).order_by(outbox.c.id))
-    found = []
-    for row in rows:
-        event = decode(row.body.encode())
-        found.append((event.type.split(".")[2], row.key, event.data.level))
-    return found
-
-
-async def plan_and_people(made: Store, publisher: Publisher) -> None:
-    def work(conn: Connection) -> None:
-        for part, (section, items) in enumerate(make.plan_sections().items(), start=1):
-            data = PlanPart(plan_number=1, part=part, section=section, items=tuple(items))
-            plans.plan_part(conn, publisher.event("plan.part", data, "default"), desk())
-        manifest = PlanPublished(
-            plan_number=1, in_force_from=START, published_at=START, parts=1, content_hash="0" * 64
-        )
-        plans.plan_published(conn, publisher.event("plan.published", manifest, "default"), desk())
-        for person_id, role in (("mia", "partner_manager"), ("vic", "vp"), ("cleo", "ceo")):
-            someone = make.person(person_id, role)
-            people.person_updated(conn, publisher.event("person.updated", someone, person_id))
-
-    await made.first.write(work)
-
-
-async def open_cases(made: Store, publisher: Publisher, count: int, **changes: Any) -> None:
-    def work(conn: Connection) -> None:
-        opened = [
-            make.opened(f"cnf_{number:03}", made.clock.at, **changes) for number in range(count)
-        ]
-        events = [publisher.event("conflict.opened", data) for data in opened]
-        conflicts.conflicts_opened(conn, events, desk())
-
-    await made.first.write(work)
 
 
 @pytest.fixture
@@ -432,156 +310,3 @@ async def test_two_whole_notifiers_share_a_postgresql_database(
             assert [len(mail.to(person)) for person in ("mia", "vic", "cleo")] == [2, 2, 1]
         await bus.close()
     postgres_server.drop_database(name, name)
-
-
-minutes = st.integers(0, 2_000)
-WORDS = ("open", "join", "review", "take", "pause", "resume", "close", "tick", "tick", "tick")
-steps = st.lists(
-    st.tuples(st.sampled_from(WORDS), minutes, st.integers(0, 2), st.integers(0, 90)),
-    min_size=1,
-    max_size=25,
-)
-HistoryStep = tuple[str, int, int, int]
-
-
-@pytest.fixture(scope="session")
-async def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file with a plan and its people, to be copied."""
-    path = tmp_path_factory.mktemp("notifier-template") / "template.db"
-    clock = Clock()
-    database = Database(f"sqlite:///{path}", now=clock)
-    await migrate(database, PACKAGE)
-    publisher = Publisher(None, clock)  # type: ignore[arg-type]  # says nothing on it
-    await plan_and_people(Store(database, database, clock), publisher)
-    await database.dispose()
-    return path
-
-
-@given(
-    history=steps,
-    named=st.lists(st.sampled_from(["mia", "vic", "cleo", None]), min_size=3, max_size=3),
-)
-@settings(max_examples=60, deadline=None)
-def test_the_state_agrees_with_the_level_at_every_tick(
-    template: Path, history: list[HistoryStep], named: list[str | None]
-) -> None:
-    """Random histories of three cases, with hours without a tick; events may come late."""
-    copy = template.with_name(f"{uuid4().hex}.db")
-    shutil.copy(template, copy)
-    asyncio.run(_agrees(copy, history, named))
-    copy.unlink()
-
-
-async def _agrees(path: Path, history: list[HistoryStep], named: list[str | None]) -> None:
-    clock = Clock()
-    database = Database(f"sqlite:///{path}", now=clock)
-    try:
-        await play(Store(database, database, clock), history, named)
-    finally:
-        await database.dispose()
-
-
-async def test_the_state_agrees_with_the_level_on_both_databases(
-    ready: tuple[Store, Publisher],
-) -> None:
-    made, _ = ready
-    chance = random.Random(4)  # noqa: S311  (always the same histories)
-    for number in range(8):
-        history = [
-            (
-                chance.choice(WORDS),
-                chance.randrange(2_000),
-                chance.randrange(3),
-                chance.randrange(90),
-            )
-            for _ in range(40)
-        ]
-        await play(made, history, ["mia", "vic", "cleo"], f"cnf_{number}")
-        await made.at(START)
-
-
-PAST = {
-    "open": "opened",
-    "join": "joined",
-    "review": "reviewed",
-    "take": "taken",
-    "pause": "paused",
-    "resume": "resumed",
-    "close": "closed",
-}
-
-
-def act(story: Story, word: str, now: datetime, more: int) -> EventData | None:
-    """What happens to a case, if it can."""
-    is_open = bool(story.course.stamps[0].deadlines)
-    if word == "open":
-        return None if is_open else story.opened(now)
-    if not is_open or story.course.closed_at is not None:
-        return None
-    match word:
-        case "join":
-            return make.joined(conflict_id=story.conflict_id, at=now)
-        case "review":
-            return story.reviewed(now)
-        case "take":
-            return story.taken(now, 1 + more % 3)
-        case "pause":
-            return story.paused(now, timedelta(minutes=more * 10))
-        case "resume":
-            return story.resumed(now)
-        case "close":
-            return story.closed(now)
-        case _:
-            return None
-
-
-def heard_by(event: Any) -> Callable[[Connection], None]:
-    if event.type in TELLING_TOGETHER[REGISTRATION]:
-        together = TELLING_TOGETHER[REGISTRATION][event.type]
-        return lambda conn: together(conn, [event], desk())
-    handler = TELLING[REGISTRATION][event.type]
-    return lambda conn: handler(conn, event, desk())
-
-
-async def play(
-    made: Store, history: list[HistoryStep], named: list[str | None], name: str = "cnf"
-) -> None:
-    """Let it happen, and compare at every tick what notifier holds with what it has heard of."""
-    publisher = Publisher(None, made.clock)  # type: ignore[arg-type]  # says nothing on it
-    stories = [Story(f"{name}_{number}", named) for number in range(3)]
-    waiting: list[tuple[datetime, int, Story, str, EventData, Course]] = []
-    last: dict[str, datetime] = {}
-    heard: dict[str, Course] = {}
-    for order, (word, minute, number, more) in enumerate(sorted(history, key=lambda s: s[1])):
-        now, story = START + timedelta(minutes=minute), stories[number]
-        await made.at(now)
-        data = act(story, word, now, more)
-        if data is not None:
-            arrives = max(last.get(story.conflict_id, START), now + timedelta(minutes=more % 7))
-            last[story.conflict_id] = arrives
-            waiting.append((arrives, order, story, PAST[word], data, story.course))
-            waiting.sort(key=lambda item: item[:2])
-        while waiting and waiting[0][0] <= now:
-            _, _, known, past, data, course = waiting.pop(0)
-            await made.first.write(heard_by(publisher.event(f"conflict.{past}", data)))
-            heard[known.conflict_id] = course
-        if word == "tick":
-            while await made.first.write(lambda conn: fire_due(conn, desk())):
-                pass
-            await made.first.read(partial(_compare, heard=dict(heard), now=now))
-    events = await made.first.read(published)
-    ends = [key for word, key, _ in events if word == "ended"]
-    assert len(ends) == len(set(ends))
-
-
-def _compare(conn: Connection, heard: dict[str, Course], now: datetime) -> None:
-    rows = conn.execute(tables.conflict_case.select()).mappings().all()
-    found = {row["conflict_id"]: store.case_of(row) for row in rows}
-    assert heard.keys() <= found.keys()
-    for conflict_id, course in heard.items():
-        case = found[conflict_id]
-        assert case.course == course
-        assert case.level == level_at(course, now)
-        assert {rung.level for rung in missed(course, now)} <= set(
-            case.recorded
-        ) or course.closed_at

@@ -9,7 +9,7 @@ from threading import Event, Thread
 import httpx
 import pytest
 
-from tests.system.test_all_in_one import CLOSE, PLAN, Running, dealreg, up
+from tests.factories.all_in_one import CLOSE, PLAN, Running, dealreg, up
 
 pytestmark = pytest.mark.timeout(180)
 
