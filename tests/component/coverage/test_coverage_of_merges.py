@@ -1,6 +1,7 @@
 """Deals that were filed on two accounts count, once these are merged, as if they had been filed on one;
 through the events that registration writes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,22 @@ STORY = (
 )
 
 
-async def told(folder: Path, *, apart: bool) -> list[Event[Any]]:
+MET = (
+    ("acme", 0, ["platform"]),
+    ("techstart", 1, ["platform"]),
+    ("fourth", 1, ["platform"]),
+)
+"""Of the two accounts one has an overlap already when they are merged."""
+
+
+async def told(
+    folder: Path, *, apart: bool, story: Sequence[tuple[str, int, list[str]]] = STORY
+) -> list[Event[Any]]:
     """The events of the story, on two accounts that are merged, or on one."""
     folder.mkdir()
     async with registration_api(folder) as api:
         filed = []
-        for who, account, lines in STORY:
+        for who, account, lines in story:
             place = (ONE, TWO)[account] if apart else ONE
             filed.append(await api.filed(who, account=place, product_lines=lines))
             api.clock.advance(minutes=1)
@@ -98,3 +109,16 @@ async def test_merged_accounts_count_as_one_and_a_rebuild_says_the_same(
     assert both == {cell: tuple(2 * count for count in counts) for cell, counts in found.items()}, (
         "the story on one account adds what it added on two"
     )
+
+
+async def test_merged_accounts_count_an_overlap_once(planned: House, tmp_path: Path) -> None:
+    async def met() -> int:
+        query = select(tables.MARKET_QUARTER.c.met)
+        return sum(
+            await planned.service.database.read(lambda conn: conn.execute(query).scalars().all())
+        )
+
+    for apart, count in ((False, 1), (True, 2)):
+        await planned.publish(await told(tmp_path / str(apart), apart=apart, story=MET))
+        await planned.settle()
+        assert await met() == count, "one more, however it was filed"

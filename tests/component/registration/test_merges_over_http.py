@@ -73,9 +73,11 @@ async def test_the_earlier_protection_stays_and_the_later_stands_back(
     assert (pointer["merged_into"], pointer["active_claims"], pointer["keys"]) == (one, [], [])
 
     cases = (await api.get("vp", "/v1/conflicts?state=open")).json()["items"]
-    assert sorted(
-        sorted(claim["registration_id"] for claim in case["claims"]) for case in cases
-    ) == sorted([sorted([first["id"], second["id"]]), sorted([second["id"], third["id"]])])
+    assert [{claim["registration_id"] for claim in case["claims"]} for case in cases] == [
+        {first["id"], second["id"], third["id"]}
+    ], "the case that there was goes on: no other is opened about the same"
+    numbers = (await api.get("vp", "/v1/conflicts/statistics?quarters=1")).json()["items"]
+    assert [quarter["opened"] for quarter in numbers] == [1]
 
     later = await api.filed("globalsys", account=TWO)
     assert await account_of(api, later["id"]) == one

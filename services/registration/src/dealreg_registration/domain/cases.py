@@ -84,14 +84,16 @@ class Meetings:
         self._opening: dict[str, str] = {}
         self._members: dict[str, list[Claim]] = {}
 
-    def case_with(self, holder: Claim) -> str:
-        """The case in which a claim meets ``holder``; known before the claim's step is written down."""
+    def case_with(self, holder: Claim, former: Claim | None = None) -> str:
+        """The case in which a claim meets ``holder``; known before the claim's step is written down.
+        A ``former`` holder, who stands back, brings its own along: it is the same overlap."""
         case = case_of(self._account, holder)
         if case is not None:
             return case.id
         registration_id = holder.registration_id
         if registration_id not in self._opening:
-            self._opening[registration_id] = self._new_id("cnf")
+            brought = None if former is None else case_of(self._account, former)
+            self._opening[registration_id] = brought.id if brought else self._new_id("cnf")
         return self._opening[registration_id]
 
     def meet(self, holder: Claim, contested: Claim) -> None:

@@ -156,7 +156,7 @@ def _stand_back(account: Account, context: Context, new_id: NewId) -> None:
                     state="contested",
                     protected_from=None,
                     protected_until=None,
-                    case_id=meetings.case_with(first),
+                    case_id=meetings.case_with(first, claim),
                 )
                 meetings.meet(first, after)
     meetings.close()
