@@ -1,16 +1,18 @@
 """The account writer under contention, and batches with a bad command."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from dealreg_registration import tables
 from dealreg_registration.app import make_database
@@ -30,6 +32,8 @@ from dealreg_shared.ids import new_id
 from dealreg_shared.outbox import Outbox
 from tests.factories.migrated import migrated, postgres_url
 from tests.factories.registration_service import PLAN, SIGNER, seed
+
+SOMEBODY_WAITS = text("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
 
 PARTNERS = ("acme", "techstart", "fourth")
 
@@ -271,3 +275,41 @@ async def test_two_writers_that_name_each_others_accounts_as_parents_do_not_dead
             *(w.submit(edit) for w, edit in zip(writers.writers, edits, strict=True))
         )
     assert REFUSED._value.get() == refused
+
+
+# What another transaction may hold while a batch waits: the key to claim, the account that is
+# there, of the programme while a plan is published.
+WAITS = {
+    "key": "INSERT INTO account_key (key, account_id) VALUES ('domain:{domain}', 'acc_other')",
+    "account": "SELECT id FROM account FOR UPDATE",
+    "programme": "SELECT version FROM programme_state FOR UPDATE",
+}
+
+
+@pytest.mark.parametrize("waits_for", WAITS)
+@pytest.mark.parametrize("writers", ["postgresql"], indirect=True)
+async def test_the_clock_is_read_when_the_last_lock_was_got(
+    writers: Writers, waits_for: str
+) -> None:
+    await writers.file(0, "known.com")
+    domain = "new.com" if waits_for == "key" else "known.com"
+    engine = create_async_engine(writers.databases[1].url)
+    async with engine.connect() as other:
+        await other.execute(text(WAITS[waits_for].format(domain=domain)))
+        filed = asyncio.create_task(writers.file(0, domain))
+        while not (await other.execute(SOMEBODY_WAITS)).scalar_one():
+            await asyncio.sleep(0.01)
+        let_go = (await other.execute(text("SELECT app_now()"))).scalar_one()
+        await other.rollback()
+    answer = await filed
+    await engine.dispose()
+    assert datetime.fromisoformat(json.loads(answer.body)["filed_at"]) > let_go
+
+
+async def test_accounts_that_are_known_and_new_are_taken_together(writers: Writers) -> None:
+    await writers.file(0, "known.com")
+    commands = [filing("acme", domain) for domain in ("new1.com", "known.com", "new2.com")]
+    answers = await writers.writers[0].submit_all(commands)
+    states = [json.loads(answer.body)["claims"][0]["state"] for answer in answers]
+    assert [answer.status for answer in answers] == [201] * 3
+    assert len(set(states)) == 2, states

@@ -5,7 +5,7 @@ Works on the account writer's connection. Must not decide anything about claims 
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -14,11 +14,12 @@ from dealreg_registration.commands import Command
 from dealreg_registration.domain.account import Account
 from dealreg_registration.domain.facts import first
 from dealreg_registration.domain.identity import Resolution, resolve
+from dealreg_registration.looking import Known
 from dealreg_shared.ids import new_id
 
 
 class Raced(Exception):
-    """Another process claimed an account key between our look and our write; look again."""
+    """What was found before the locks has changed: another process was faster. Look again."""
 
 
 def new_account(command: Command, account_id: str, now: datetime) -> store.Loaded:
@@ -34,18 +35,19 @@ def new_account(command: Command, account_id: str, now: datetime) -> store.Loade
     )
 
 
-def find_accounts(
-    conn: Connection, commands: Sequence[Command]
-) -> tuple[list[str | None], list[Resolution | None], set[str]]:
-    """Each command's account, in order of arrival; unknown keys are claimed for new accounts.
+class Found(NamedTuple):
+    """Each command's account and how it was found, in order of arrival; the new accounts' ids; and the
+    keys to claim, each with the account that it is for."""
 
-    Last come the new accounts' ids.
+    targets: list[str | None]
+    resolutions: list[Resolution | None]
+    made: set[str]
+    claims: dict[str, str]
 
-    Keys are inserted in sorted order before any account is locked, so that no two batches can wait for
-    each other. Raises ``Raced`` if another process was faster.
-    """
-    keys = {key for command in commands for key in command.target.keys}
-    holder_of, keys_of = store.read_keys(conn, keys)
+
+def find_accounts(conn: Connection, commands: Sequence[Command], known: Known) -> Found:
+    """Find or make the commands' accounts; unknown keys are to be claimed for new ones."""
+    holder_of, keys_of = dict(known.holder_of), known.keys_of
     by_registration = store.account_of(
         conn, {c.target.registration_id for c in commands if c.target.registration_id is not None}
     )
@@ -80,9 +82,7 @@ def find_accounts(
             keys_of.setdefault(account_id, set()).add(key)
         targets.append(account_id)
         resolutions.append(resolution)
-    if not store.claim_keys(conn, wanted):
-        raise Raced
-    return targets, resolutions, made
+    return Found(targets, resolutions, made, wanted)
 
 
 def also(resolutions: Sequence[Resolution | None]) -> set[str]:

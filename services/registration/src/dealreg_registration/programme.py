@@ -10,7 +10,7 @@ import asyncio
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Row, select
 
@@ -19,20 +19,12 @@ from dealreg_registration.domain.plan import Plan, PlanBook, Standing, StatusPer
 from dealreg_registration.domains import registrable_domain
 from dealreg_registration.tables_programme import partner_status, plan, programme_state
 from dealreg_shared.contracts.plan_document import PlanDocument
-from dealreg_shared.db import Database, UtcDateTime, app_now
+from dealreg_shared.db import Database, app_now
 
 T = TypeVar("T")
 
 REFRESH_LIMIT = 5
 """How often one read may find a newer programme before it gives up."""
-
-
-# The clock stands outside, so that it is read after the lock was got and not while waiting for it.
-_HOLD_ON_POSTGRESQL = """
-WITH held AS (SELECT version FROM programme_state FOR SHARE) SELECT version, app_now() AS now FROM held
-"""
-_HOLD_ON_SQLITE = "SELECT version, app_now() AS now FROM programme_state"
-_INSTANT = UtcDateTime()
 
 
 class ProgrammeStale(Exception):
@@ -55,21 +47,11 @@ class Programme:
 
     def current(self, conn: Connection) -> tuple[PlanBook, Standing]:
         """Plans and standing as this transaction sees them. Raises ``ProgrammeStale``."""
-        return self._of(conn.execute(select(programme_state.c.version)).scalar_one_or_none())
+        return self.at_version(conn.execute(select(programme_state.c.version)).scalar_one_or_none())
 
-    def held(self, conn: Connection) -> tuple[PlanBook, Standing, datetime]:
-        """The same and then the clock, with publications kept waiting until the transaction ends, so
-        that what it decides is decided under the plan then in force."""
-        on_postgresql = conn.dialect.name == "postgresql"
-        row = conn.exec_driver_sql(
-            _HOLD_ON_POSTGRESQL if on_postgresql else _HOLD_ON_SQLITE
-        ).first()
-        if row is None:
-            return *self._of(None), app_now(conn)
-        now = _INSTANT.process_result_value(row.now, conn.dialect)
-        return *self._of(row.version), cast(datetime, now)
-
-    def _of(self, version: int | None) -> tuple[PlanBook, Standing]:
+    def at_version(self, version: int | None) -> tuple[PlanBook, Standing]:
+        """The same, for a transaction that has read the version and keeps publications waiting until it
+        ends, so that what it decides is decided under the plan then in force. None: no plan yet."""
         kept = self._kept
         if version != kept.version:
             raise ProgrammeStale

@@ -1,10 +1,9 @@
-"""Accounts into memory: the reads of the account writer, and its claims on account keys.
+"""Accounts into memory: what the account writer reads of those that it has locked.
 
 Works on the account writer's connection, set-wise: a few statements for a whole batch. Must not decide
 anything and must not commit. What changed is written by ``store_rows``.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,69 +73,6 @@ def adopt(survivor: Loaded, merged: Loaded) -> None:
             survivor, name, {**(getattr(survivor, name) or {}), **(getattr(merged, name) or {})}
         )
         setattr(merged, name, {})
-
-
-# Written out, as are all statements that every batch runs: building one and finding what it was compiled
-# to takes longer than running it.
-_HELD = """
-SELECT key, account_id FROM account_key WHERE account_id IN
-(SELECT account_id FROM account_key WHERE key {one_of_these})
-"""
-_HELD_ON_POSTGRESQL = _HELD.format(one_of_these="= ANY ($1::text[])")
-_HELD_ON_SQLITE = _HELD.format(one_of_these="IN (SELECT value FROM json_each(?))")
-
-
-def read_keys(
-    conn: Connection, keys: Collection[str]
-) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Who holds these keys, and all keys of those accounts."""
-    if not keys:
-        return {}, {}
-    rows = (
-        conn.exec_driver_sql(_HELD_ON_POSTGRESQL, (list(keys),))
-        if conn.dialect.name == "postgresql"
-        else conn.exec_driver_sql(_HELD_ON_SQLITE, (json.dumps(list(keys)),))
-    ).all()
-    keys_of: dict[str, set[str]] = {}
-    for key, account_id in rows:
-        keys_of.setdefault(account_id, set()).add(key)
-    return {key: account_id for key, account_id in rows if key in keys}, keys_of
-
-
-# Lists travel as one parameter, so that the statements are prepared once. SQLite needs the WHERE, or it
-# takes ON for the condition of a join.
-_CLAIM_ON_POSTGRESQL = """
-INSERT INTO account_key (key, account_id) SELECT * FROM unnest($1::text[], $2::text[])
-ON CONFLICT DO NOTHING RETURNING key
-"""
-_CLAIM_ON_SQLITE = """
-INSERT INTO account_key (key, account_id)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?) WHERE true
-ON CONFLICT DO NOTHING RETURNING key
-"""
-
-
-def claim_keys(conn: Connection, wanted: Mapping[str, str]) -> bool:
-    """Give each key to its account, in sorted order. False if someone else was faster with any."""
-    if not wanted:
-        return True
-    keys = sorted(wanted)
-    claimed = (
-        conn.exec_driver_sql(_CLAIM_ON_POSTGRESQL, (keys, [wanted[key] for key in keys]))
-        if conn.dialect.name == "postgresql"
-        else conn.exec_driver_sql(
-            _CLAIM_ON_SQLITE, (json.dumps([[key, wanted[key]] for key in keys]),)
-        )
-    )
-    return len(claimed.all()) == len(keys)
-
-
-def lock_accounts(conn: Connection, account_ids: Collection[str]) -> list[Row[Any]]:
-    """The accounts' rows, locked in sorted order. SQLite's one writer needs no lock."""
-    if not account_ids:
-        return []
-    statement = select(account).where(among(conn, account.c.id, account_ids)).order_by(account.c.id)
-    return list(conn.execute(statement.with_for_update()).all())
 
 
 def children_of(conn: Connection, parent_ids: Collection[str]) -> set[str]:

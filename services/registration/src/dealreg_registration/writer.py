@@ -1,7 +1,7 @@
 """The account writer: the only code that writes an account's claims.
 
 Every command on an account goes through here, one or hundreds in a batch: find the accounts, lock them
-in sorted order, read the clock and the plan after the locks, settle and run each command in memory,
+in sorted order, then read the clock (``locking.py``), settle and run each command in memory,
 write everything in a few statements, commit once, answer everyone. What arrives while a batch commits
 is the next batch (group commit); a batch of one is the same path, so there is one path to prove.
 On PostgreSQL further batches may start meanwhile, on other accounts: they wait for the database while
@@ -35,6 +35,8 @@ from dealreg_registration.finding import (
     to_lock,
     whole,
 )
+from dealreg_registration.locking import hold
+from dealreg_registration.looking import Known, first_look
 from dealreg_registration.metadata import metadata
 from dealreg_registration.precedent_reading import precedents_for
 from dealreg_registration.programme import Programme, ProgrammeStale
@@ -180,22 +182,29 @@ class AccountWriter:
 
     def batch(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
         """One transaction: every command's answer, or the error that refused it alone."""
-        answers = self._stored_answers(conn, commands)
+        known = first_look(conn, commands)
+        answers = _stored_answers(known, commands)
         fresh = [command for index, command in enumerate(commands) if index not in answers]
         if fresh:
-            decided = iter(self._decide(conn, fresh))
+            decided = iter(self._decide(conn, fresh, known))
             for index in range(len(commands)):
                 if index not in answers:
                     answers[index] = next(decided)
         return [answers[index] for index in range(len(commands))]
 
-    def _decide(self, conn: Connection, commands: Sequence[Command]) -> list[Answer | Exception]:
-        targets, resolutions, made = find_accounts(conn, commands)
-        rows = store.lock_accounts(conn, to_lock(conn, commands, targets, resolutions) - made)
+    def _decide(
+        self, conn: Connection, commands: Sequence[Command], known: Known
+    ) -> list[Answer | Exception]:
+        targets, resolutions, made, claims = find_accounts(conn, commands, known)
+        claimed, rows, version, now = hold(
+            conn, claims, to_lock(conn, commands, targets, resolutions) - made
+        )
         crashpoint("writer.locked")
+        if not claimed:
+            raise Raced
         check_not_merged(commands, targets, resolutions, rows)
         check_children(conn, commands, rows)
-        book, standing, now = self.programme.held(conn)
+        book, standing = self.programme.at_version(version)
         if (plan := book.at(now)) is None:
             raise NoPlanInForce("No plan is in force yet; publish one first.")
         cases = {c.target.conflict_id for c in commands if c.target.conflict_id is not None}
@@ -243,28 +252,6 @@ class AccountWriter:
         self._write_rows(conn, batch, loaded, now)
         return answers
 
-    def _stored_answers(
-        self, conn: Connection, commands: Sequence[Command]
-    ) -> dict[int, Answer | Exception]:
-        """The answers of commands that were carried out before, by their index."""
-        keys = {
-            (c.idempotency.scope, c.idempotency.key) for c in commands if c.idempotency is not None
-        }
-        stored = idempotency.lookup_all(conn, keys)
-        answers: dict[int, Answer | Exception] = {}
-        for index, command in enumerate(commands):
-            key = command.idempotency
-            if key is None or (row := stored.get((key.scope, key.key))) is None:
-                continue
-            answer = idempotency.StoredAnswer(row.status, bytes(row.body))
-            try:
-                idempotency.matching(row.salt, row.request_hash, key.request_hash, answer)
-            except Problem as reused:
-                answers[index] = reused
-            else:
-                answers[index] = Answer(answer.status, answer.body)
-        return answers
-
     def _write_rows(
         self,
         conn: Connection,
@@ -287,3 +274,20 @@ class AccountWriter:
         store_rows.write_accounts(conn, touched, batch.details, further, now, merges)
         store_rows.replace_contacts(conn, batch.replaced_contacts)
         crashpoint("writer.written")
+
+
+def _stored_answers(known: Known, commands: Sequence[Command]) -> dict[int, Answer | Exception]:
+    """The answers of commands that were carried out before, by their index."""
+    answers: dict[int, Answer | Exception] = {}
+    for index, command in enumerate(commands):
+        key = command.idempotency
+        if key is None or (row := known.stored.get((key.scope, key.key))) is None:
+            continue
+        answer = idempotency.StoredAnswer(row.status, bytes(row.body))
+        try:
+            idempotency.matching(row.salt, row.request_hash, key.request_hash, answer)
+        except Problem as reused:
+            answers[index] = reused
+        else:
+            answers[index] = Answer(answer.status, answer.body)
+    return answers

@@ -10,9 +10,8 @@ row, so that it says nothing about the body once the row is gone.
 """
 
 import hashlib
-import json
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +22,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Row,
     String,
     Table,
     column,
@@ -68,15 +66,18 @@ _IDEMPOTENCY = table(
 )
 
 
-_FIND_ON_POSTGRESQL = """
+FIND_ALL = {
+    "postgresql": """
 SELECT scope, key, salt, request_hash, status, body
 FROM unnest($1::varchar[], $2::varchar[]) AS asked (scope, key) JOIN idempotency USING (scope, key)
-"""
-_FIND_ON_SQLITE = """
+""",
+    "sqlite": """
 SELECT scope, key, salt, request_hash, status, body FROM idempotency WHERE (scope, key) IN
 (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))
-"""
-
+""",
+}
+"""The stored rows of many (scope, key), for a writer that asks for more in the same statement: given as
+two arrays, or as one JSON array of pairs. The text is the same for any number of them."""
 
 WRITING = frozenset({"post", "put", "patch", "delete"})
 
@@ -164,20 +165,6 @@ def lookup(conn: Connection, scope: str, key: str, hash_: str) -> StoredAnswer |
     return matching(
         found.salt, found.request_hash, hash_, StoredAnswer(found.status, bytes(found.body))
     )
-
-
-def lookup_all(
-    conn: Connection, keys: Collection[tuple[str, str]]
-) -> dict[tuple[str, str], Row[Any]]:
-    """The stored rows of many (scope, key), in one statement that is the same for any number of them."""
-    if not keys:
-        return {}
-    if conn.dialect.name == "postgresql":
-        scopes, names = zip(*keys, strict=True)
-        rows = conn.exec_driver_sql(_FIND_ON_POSTGRESQL, (list(scopes), list(names)))
-    else:
-        rows = conn.exec_driver_sql(_FIND_ON_SQLITE, (json.dumps(list(keys)),))
-    return {(row.scope, row.key): row for row in rows}
 
 
 def matching(salt: str, stored_hash: str, hash_: str, answer: StoredAnswer) -> StoredAnswer:
