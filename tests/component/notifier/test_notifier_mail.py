@@ -1,9 +1,10 @@
 """Mail through a real SMTP server: taken, put off, refused, unreachable, and a sender that dies."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import func, select
 
 from dealreg_notifier.channels import registry
 from dealreg_notifier.channels.port import Outbound, Outcome, Refused
+from dealreg_notifier.deliveries import Claimed
 from dealreg_notifier.tables import delivery
 from dealreg_shared.contracts.people import PersonUpdated
 from tests.factories import notifier as make
@@ -24,6 +26,14 @@ from tests.factories.notifier_world import MailServer, World
 async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
     async with mail_world(tmp_path, mail) as made:
         yield made
+
+
+async def claim(world: World) -> Sequence[Claimed]:
+    """What a sender would send now."""
+    postman = world.service.extras["postman"]
+    work = partial(postman.claim, postman.channels["email"], 100)
+    claimed: Sequence[Claimed] = (await world.service.database.write(work))[0]
+    return claimed
 
 
 async def test_a_mail_has_both_parts_and_names_its_reader(world: World, mail: MailServer) -> None:
@@ -193,7 +203,7 @@ async def test_a_result_that_comes_after_the_lease_is_not_written(
     while await world.service.drain():
         pass
     postman = world.service.extras["postman"]
-    (stale,) = (await world.service.database.write(postman._claim)).claimed
+    (stale,) = await claim(world)
     await world.at(LEASE)
     assert len(mail.to(MANAGER)) == 1
     await world.service.database.write(
@@ -209,10 +219,9 @@ async def test_a_delivery_whose_senders_always_die_is_put_aside(
     await world.others.say("conflict.opened", make.opened(claims=()))
     while await world.service.drain():
         pass
-    postman = world.service.extras["postman"]
     for attempt in range(4):
         world.clock.to(attempt * LEASE)
-        (claimed,) = (await world.service.database.write(postman._claim)).claimed
+        (claimed,) = await claim(world)
         assert claimed.attempt == attempt + 1
     await world.at(4 * LEASE)
     assert mail.to(MANAGER) == []

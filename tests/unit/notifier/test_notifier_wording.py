@@ -260,6 +260,15 @@ def test_every_sentence_of_the_text_stands_in_the_html(kind: str) -> None:
             assert " ".join(escaped.replace('"', "&#34;").split()) in shown
 
 
+@pytest.mark.parametrize("kind", sorted(FACTS))
+def test_a_mail_from_the_text_at_hand_is_the_same_as_one_from_the_facts(kind: str) -> None:
+    wording = Wording("en")
+    facts = {**BASE, **FACTS[kind]}
+    said = wording.words(kind, facts).text
+    anew = wording.mail_text(kind, facts, "Ann")
+    assert wording.mail_text(kind, facts, "Ann", (), said) == anew
+
+
 def test_lateness_is_said_from_a_minute_on() -> None:
     wording = Wording("en")
     assert "late" not in wording.words("ladder", {**BASE, **LADDER}).text

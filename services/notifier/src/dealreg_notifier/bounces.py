@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, delete, select, update
 
 from dealreg_notifier.tables import bounce
+from dealreg_shared.db.among import among
 from dealreg_shared.web import paging
 
 
@@ -21,7 +22,7 @@ def put(conn: Connection, person_id: str, address: str, error: str, now: datetim
 def forget(conn: Connection, person_ids: Collection[str]) -> None:
     """The addresses work, or the people are erased."""
     if person_ids:
-        conn.execute(delete(bounce).where(bounce.c.person_id.in_(person_ids)))
+        conn.execute(delete(bounce).where(among(conn, bounce.c.person_id, person_ids)))
 
 
 def renewed(conn: Connection, person_id: str, address: str | None) -> bool:
@@ -38,7 +39,9 @@ def renewed(conn: Connection, person_id: str, address: str | None) -> bool:
 def refused(conn: Connection, addresses: Mapping[str, str]) -> set[str]:
     """Who of these people (id -> address) has an address that was refused."""
     rows = conn.execute(
-        select(bounce.c.person_id, bounce.c.address_sha256).where(bounce.c.person_id.in_(addresses))
+        select(bounce.c.person_id, bounce.c.address_sha256).where(
+            among(conn, bounce.c.person_id, addresses)
+        )
     )
     return {row.person_id for row in rows if row.address_sha256 == _hash(addresses[row.person_id])}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, literal, or_, select, tuple_, update
+from sqlalchemy import Connection, RowMapping, and_, case, func, literal, or_, select, update
 
 from dealreg_notifier import bounces, endpoints, storms, tables
 from dealreg_notifier.channels.email import NAME as EMAIL
@@ -17,6 +17,7 @@ from dealreg_notifier.channels.port import Channel, Place
 from dealreg_notifier.domain.errors import NoSuchDelivery, NotDead
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import UtcDateTime
+from dealreg_shared.db.among import among
 
 OPEN_STATES = ("pending", "sending")
 
@@ -108,12 +109,21 @@ def _take(
     wish = tables.preference
     conn.execute(
         update(table)
-        .where(or_(table.c.delivery_id.in_(delivery_ids), table.c.carried_by.in_(delivery_ids)))
+        .where(
+            or_(
+                among(conn, table.c.delivery_id, delivery_ids),
+                among(conn, table.c.carried_by, delivery_ids),
+            )
+        )
         .values(
             state="sending",
             attempt=table.c.attempt + 1,
             due_at=now + lease,
             begun_at=func.coalesce(table.c.begun_at, literal(now, UtcDateTime())),
+            carries=case(
+                (and_(table.c.carries == 0, table.c.carried_by.is_(None)), 1),
+                else_=table.c.carries,
+            ),
         )
     )
     rows = conn.execute(
@@ -142,7 +152,7 @@ def _take(
             .outerjoin(person, person.c.person_id == table.c.recipient)
             .outerjoin(wish, wish.c.person_id == table.c.recipient)
         )
-        .where(table.c.delivery_id.in_(delivery_ids))
+        .where(among(conn, table.c.delivery_id, delivery_ids))
     )
     others = _carried(conn, delivery_ids)
     claimed = rows.mappings().all()
@@ -182,7 +192,7 @@ def _carried(conn: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Ca
             notice.c.correlation_id,
         )
         .select_from(table.join(notice))
-        .where(table.c.carried_by.in_(delivery_ids))
+        .where(among(conn, table.c.carried_by, delivery_ids))
         .order_by(notice.c.created_at, notice.c.notification_id)
     )
     found: dict[str, list[Carried]] = {}
@@ -233,36 +243,50 @@ def prolong(conn: Connection, claimed: Mapping[str, int], until: datetime) -> No
     table = tables.delivery
     mine = conn.execute(
         select(table.c.delivery_id, table.c.attempt)
-        .where(table.c.delivery_id.in_(claimed), table.c.state == "sending")
+        .where(among(conn, table.c.delivery_id, claimed), table.c.state == "sending")
         .with_for_update(skip_locked=True)
     )
     ids = [row.delivery_id for row in mine if row.attempt == claimed[row.delivery_id]]
-    conn.execute(update(table).where(table.c.delivery_id.in_(ids)).values(due_at=until))
+    conn.execute(update(table).where(among(conn, table.c.delivery_id, ids)).values(due_at=until))
 
 
 def record_delivered(conn: Connection, claimed: Sequence[Claimed], now: datetime) -> set[str]:
     """Write that these arrived. Returns those that no later attempt, and no erasure, has overtaken."""
-    if not claimed:
-        return set()
+    return _write_all(conn, claimed, {"state": "delivered", "error": None, "ended_at": now})
+
+
+def give_back(conn: Connection, claimed: Sequence[Claimed], now: datetime) -> None:
+    """These were claimed and not sent, unless somebody else has them by now. The attempt's number stays
+    used, as it is the fence, but does not count."""
+    spent = tables.delivery.c.spent + 1
+    _write_all(conn, claimed, {"state": "pending", "spent": spent, "due_at": now})
+
+
+def _write_all(conn: Connection, claimed: Sequence[Claimed], values: Mapping[str, Any]) -> set[str]:
+    """Write to those whose attempt is still the latest, and to what they carry. Returns which."""
     table = tables.delivery
-    attempts = [(item.delivery_id, item.attempt) for item in claimed]
-    values: dict[str, Any] = {"state": "delivered", "error": None, "ended_at": now}
-    written = set(
-        conn.execute(
-            update(table)
-            .where(
-                tuple_(table.c.delivery_id, table.c.attempt).in_(attempts),
-                table.c.state == "sending",
-            )
-            .values(values)
-            .returning(table.c.delivery_id)
-        ).scalars()
-    )
+    attempts: dict[int, list[str]] = {}
+    for item in claimed:
+        attempts.setdefault(item.attempt, []).append(item.delivery_id)
+    written: set[str] = set()
+    for attempt, ids in attempts.items():  # mostly one: the first
+        written.update(
+            conn.execute(
+                update(table)
+                .where(
+                    among(conn, table.c.delivery_id, ids),
+                    table.c.attempt == attempt,
+                    table.c.state == "sending",
+                )
+                .values(values)
+                .returning(table.c.delivery_id)
+            ).scalars()
+        )
     leading = [item.delivery_id for item in claimed if item.others and item.delivery_id in written]
     if leading:
         conn.execute(
             update(table)
-            .where(table.c.carried_by.in_(leading), table.c.state == "sending")
+            .where(among(conn, table.c.carried_by, leading), table.c.state == "sending")
             .values(values)
         )
     return written

@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from dealreg_notifier.domain.gathering import SINGLY, TOGETHER, WINDOW, Gathering, Sent, gather
 from dealreg_notifier.tables import delivery
 from dealreg_shared.crashpoint import crashpoint
+from dealreg_shared.db.among import among
 
 _LOCK = 4_717_001
 """A number of our own among PostgreSQL's advisory locks."""
@@ -63,12 +64,12 @@ def gathered(
             conn.execute(update(delivery).where(_waiting(pile, now)).values(due_at=way.until))
     if late:
         conn.execute(
-            update(delivery).where(delivery.c.delivery_id.in_(late)).values(digest_at=None)
+            update(delivery).where(among(conn, delivery.c.delivery_id, late)).values(digest_at=None)
         )
-    for carries in sorted(set(leaving.values())):
+    for carries in sorted(set(leaving.values()) - {1}):  # 1: written with the claim
         ids = [delivery_id for delivery_id, number in leaving.items() if number == carries]
         conn.execute(
-            update(delivery).where(delivery.c.delivery_id.in_(ids)).values(carries=carries)
+            update(delivery).where(among(conn, delivery.c.delivery_id, ids)).values(carries=carries)
         )
     crashpoint("storm.gathered")
     return list(leaving)

@@ -222,7 +222,12 @@ delivery = Table(
     Column("digest_at", UtcDateTime, doc="The daily digest that it waits for."),
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
-    Column("spent", Integer, nullable=False, doc="Attempts made before the last replay."),
+    Column(
+        "spent",
+        Integer,
+        nullable=False,
+        doc="Attempts before a replay, or not made.",
+    ),
     Column("due_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),

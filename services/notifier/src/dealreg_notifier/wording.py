@@ -51,20 +51,31 @@ class Wording:
 
     def words(self, kind: str, facts: Facts) -> Words:
         """Title and text. ``facts`` must hold everything that the kind's template names."""
+        page = _Page(self._text, kind, facts)
         return Words(
-            title=" ".join(_block(self._text, kind, "subject", facts).split()),
-            text=_tidy(_body(self._text, kind, facts) + _after(self._text, kind, facts)),
+            title=" ".join(page.block("subject").split()), text=_tidy(page.body() + page.after())
         )
 
     def mail_text(
-        self, kind: str, facts: Facts, name: str | None, buttons: Sequence[Button] = ()
+        self,
+        kind: str,
+        facts: Facts,
+        name: str | None,
+        buttons: Sequence[Button] = (),
+        said: str | None = None,
     ) -> str:
         """The text part of a mail. ``name`` is for the greeting; ``buttons`` are links with
-        which the reader decides."""
-        body = _wrap(_tidy(_body(self._text, kind, facts)))
-        after = _wrap(_tidy(_after(self._text, kind, facts)))
-        page = self._page(self._text, "mail.txt.j2", facts, name, "", body, after, buttons)
-        return _tidy(page) + "\n"
+        which the reader decides. ``said``: the text of ``words``, where it is at hand."""
+        page = _Page(self._text, kind, facts)
+        after = _tidy(page.after())
+        if said is not None and said.endswith(after):
+            body = said.removesuffix(after).rstrip()
+        else:
+            body = _tidy(page.body())
+        mail = self._mail(
+            self._text, "mail.txt.j2", facts, name, "", _wrap(body), _wrap(after), buttons
+        )
+        return _tidy(mail) + "\n"
 
     def mail_html(
         self,
@@ -75,9 +86,10 @@ class Wording:
         buttons: Sequence[Button] = (),
     ) -> str:
         """The HTML part of a mail: no scripts, no outside images, readable without styles."""
-        body = Markup(_body(self._html, kind, facts))  # noqa: S704  (escaped by the template)
-        after = Markup(_after(self._html, kind, facts))  # noqa: S704  (likewise)
-        return self._page(self._html, "mail.html.j2", facts, name, title, body, after, buttons)
+        page = _Page(self._html, kind, facts)
+        body = Markup(page.body())  # noqa: S704  (escaped by the template)
+        after = Markup(page.after())  # noqa: S704  (likewise)
+        return self._mail(self._html, "mail.html.j2", facts, name, title, body, after, buttons)
 
     def label(self, button: Button) -> str:
         """What a button says."""
@@ -92,7 +104,7 @@ class Wording:
             if "/" not in name and not name.startswith(("_", "mail."))
         )
 
-    def _page(
+    def _mail(
         self,
         env: Environment,
         layout: str,
@@ -156,25 +168,27 @@ def _environment(language: str, *, escape: bool) -> Environment:
     return env
 
 
-def _body(env: Environment, kind: str, facts: Facts) -> str:
-    """The kind's own body, and why a person reads it who stands in for its recipient."""
-    body = _block(env, kind, "body", facts)
-    return body + _block(env, "_delegate", "body", facts) if facts.get("delegated_until") else body
+class _Page:
+    """The blocks of a kind's template, spoken of these facts."""
 
+    def __init__(self, env: Environment, kind: str, facts: Facts) -> None:
+        self._env, self._facts = env, facts
+        self._template = env.get_template(f"{kind}.j2")
+        self._context = self._template.new_context({**_globals(facts), **facts})
 
-def _after(env: Environment, kind: str, facts: Facts) -> str:
-    """What stands below the links with which the reader decides: the longer way."""
-    return (
-        _block(env, kind, "after", facts)
-        if "after" in env.get_template(f"{kind}.j2").blocks
-        else ""
-    )
+    def body(self) -> str:
+        """The kind's own body, and why a person reads it who stands in for its recipient."""
+        body = self.block("body")
+        if not self._facts.get("delegated_until"):
+            return body
+        return body + _Page(self._env, "_delegate", self._facts).block("body")
 
+    def after(self) -> str:
+        """What stands below the links with which the reader decides: the longer way."""
+        return self.block("after") if "after" in self._template.blocks else ""
 
-def _block(env: Environment, kind: str, block: str, facts: Facts) -> str:
-    template = env.get_template(f"{kind}.j2")
-    context = template.new_context({**_globals(facts), **facts})
-    return "".join(template.blocks[block](context))
+    def block(self, name: str) -> str:
+        return "".join(self._template.blocks[name](self._context))
 
 
 def _globals(facts: Facts) -> dict[str, Any]:
@@ -199,7 +213,9 @@ def _tidy(text: str) -> str:
 def _wrap(text: str) -> str:
     """Lines of a mail's usual width; what is too long for one line stays whole."""
     return "\n".join(
-        textwrap.fill(
+        line
+        if len(line) <= MAIL_WIDTH and "\t" not in line
+        else textwrap.fill(
             line,
             MAIL_WIDTH,
             subsequent_indent="  " if line.startswith("- ") else "",

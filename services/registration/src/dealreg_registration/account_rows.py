@@ -1,29 +1,16 @@
-"""Rows of claims and registrations as the domain sees them, and how many rows are asked for at once.
+"""Rows of claims and registrations as the domain sees them.
 
 Must not decide anything.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Row, String, any_, bindparam, func, select
+from sqlalchemy import Row
 
 from dealreg_registration.domain import flags
 from dealreg_registration.domain.account import Claim, Registration
 from dealreg_registration.domain.facts import Location
-from dealreg_shared.db.types import JsonText
-
-
-def among(
-    conn: Connection, column: ColumnElement[str], values: Iterable[str]
-) -> ColumnElement[bool]:
-    """``column`` is one of ``values``, as one parameter: the statement stays the same for any number."""
-    listed = sorted(set(values))
-    if conn.dialect.name == "postgresql":
-        return column == any_(bindparam(None, listed, type_=ARRAY(String)))
-    each = func.json_each(bindparam(None, listed, type_=JsonText)).table_valued("value")
-    return column.in_(select(each.c.value))
 
 
 def claim_from(row: Row[Any]) -> Claim:

@@ -35,6 +35,7 @@ from dealreg_registration.tables_accounts import (
 from dealreg_registration.tables_programme import audit, delegation
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db import app_now
+from dealreg_shared.db.among import among
 from dealreg_shared.web.paging import Position, after, page
 
 
@@ -186,7 +187,7 @@ def _other_account(conn: Connection, account_id: str | None) -> dict[str, Any] |
 def _filed(conn: Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
     rows = conn.execute(
         select(registration)
-        .where(account_rows.among(conn, registration.c.id, ids))
+        .where(among(conn, registration.c.id, ids))
         .order_by(registration.c.filed_at, registration.c.id)
     )
     return [filed_view(row) for row in rows]
@@ -194,9 +195,7 @@ def _filed(conn: Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
 
 def _traces(conn: Connection, ids: Iterable[str]) -> list[dict[str, Any]]:
     rows = conn.execute(
-        select(decision)
-        .where(account_rows.among(conn, decision.c.registration_id, ids))
-        .order_by(decision.c.id)
+        select(decision).where(among(conn, decision.c.registration_id, ids)).order_by(decision.c.id)
     )
     return [
         {
@@ -217,7 +216,7 @@ def _levels(conn: Connection, case: Case, now: datetime) -> list[dict[str, Any]]
     for row in conn.execute(
         select(delegation.c.person_id, delegation.c.delegate_id)
         .where(
-            account_rows.among(conn, delegation.c.person_id, persons),
+            among(conn, delegation.c.person_id, persons),
             delegation.c.begins <= now,
             delegation.c.ends > now,
         )
@@ -236,7 +235,7 @@ def _members(conn: Connection, conflict_ids: Iterable[str]) -> Mapping[str, list
     joined = (
         select(conflict_claim.c.conflict_id, claim)
         .join(claim, claim.c.id == conflict_claim.c.claim_id)
-        .where(account_rows.among(conn, conflict_claim.c.conflict_id, conflict_ids))
+        .where(among(conn, conflict_claim.c.conflict_id, conflict_ids))
         .order_by(conflict_claim.c.conflict_id, conflict_claim.c.position)
     )
     for row in conn.execute(joined):
@@ -252,7 +251,7 @@ def _cases(conn: Connection, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
     names = dict(
         conn.execute(
             select(account.c.id, account.c.name).where(
-                account_rows.among(conn, account.c.id, {row.account_id for row in rows})
+                among(conn, account.c.id, {row.account_id for row in rows})
             )
         )
         .tuples()

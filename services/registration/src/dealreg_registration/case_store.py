@@ -8,11 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, or_, select, text
 
-from dealreg_registration.account_rows import among, claim_from, registration_from
+from dealreg_registration.account_rows import claim_from, registration_from
 from dealreg_registration.case_rows import case_from
 from dealreg_registration.domain.account import Account
 from dealreg_registration.tables_accounts import claim, conflict, conflict_claim, registration
 from dealreg_registration.tables_programme import delegation
+from dealreg_shared.db.among import among
 
 
 def read_cases(conn: Connection, accounts: Mapping[str, Account], named: Collection[str]) -> None:

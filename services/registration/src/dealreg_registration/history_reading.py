@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from dealreg_registration import store
-from dealreg_registration.account_rows import among
 from dealreg_registration.commands import SYSTEM
 from dealreg_registration.domain.entries import Decided
 from dealreg_registration.domain.history import Held, Step, who_was_protected
@@ -22,6 +21,7 @@ from dealreg_registration.programme import Programme
 from dealreg_registration.tables_accounts import account, claim, decision
 from dealreg_registration.tables_programme import audit
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.db.among import among
 
 
 def who_was_protected_view(

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from dealreg_registration.account_rows import among
 from dealreg_registration.tables_accounts import account
 from dealreg_registration.tables_programme import audit
+from dealreg_shared.db.among import among
 
 
 def surviving(conn: Connection, account_id: str) -> str | None:

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, exists, select
 
 from dealreg_registration import store
-from dealreg_registration.account_rows import among
 from dealreg_registration.domain.precedents import (
     SHOWN,
     Likeness,
@@ -21,6 +20,7 @@ from dealreg_registration.domain.precedents import (
 from dealreg_registration.programme import Programme
 from dealreg_registration.tables_accounts import account, conflict, ruling
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.db.among import among
 
 LATEST = 1000
 """Rulings of the same kind that are looked at, the latest: practice changes."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Text, exists, select, type_coerce
 
-from dealreg_registration import account_rows, store
+from dealreg_registration import store
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.context import Context
 from dealreg_registration.domain.errors import NoPlanInForce
@@ -36,6 +36,7 @@ from dealreg_registration.views import (
 )
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db import app_now
+from dealreg_shared.db.among import among
 from dealreg_shared.web.paging import Position, after, page
 
 TO_DO = {
@@ -178,9 +179,7 @@ def _present(
     context = Context(plan, standing, now)
     ids = {row.id for row in rows}
     accounts = conn.execute(
-        select(account).where(
-            account_rows.among(conn, account.c.id, {row.account_id for row in rows})
-        )
+        select(account).where(among(conn, account.c.id, {row.account_id for row in rows}))
     ).all()
     loaded = store.read_accounts(conn, accounts, ids)
     for item in loaded.values():
@@ -260,9 +259,7 @@ def account_page(
 def account_detail(
     conn: Connection, programme: Programme, account_ids: Collection[str]
 ) -> list[dict[str, Any]]:
-    rows = conn.execute(
-        select(account).where(account_rows.among(conn, account.c.id, account_ids))
-    ).all()
+    rows = conn.execute(select(account).where(among(conn, account.c.id, account_ids))).all()
     return account_views(conn, programme, rows)
 
 

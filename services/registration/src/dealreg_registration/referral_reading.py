@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from dealreg_registration.account_rows import among, registration_from
+from dealreg_registration.account_rows import registration_from
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.errors import NoPlanInForce
 from dealreg_registration.domain.referral import Referral
@@ -14,6 +14,7 @@ from dealreg_registration.referral_views import referral_view
 from dealreg_registration.tables_accounts import account, registration, registration_contact
 from dealreg_registration.tables_referrals import referral
 from dealreg_shared.db import app_now
+from dealreg_shared.db.among import among
 from dealreg_shared.web.paging import Position, after, page
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from dealreg_registration.account_rows import among
 from dealreg_registration.domain.account import Claim
 from dealreg_registration.domain.referral import Referral
 from dealreg_registration.tables_referrals import referral
+from dealreg_shared.db.among import among
 
 CHANGES = ("state", "consent_at", "decided_at", "taken_registration_id", "taken_claim_id")
 """All of a referral that ever changes."""

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from dealreg_registration.account_rows import among, claim_from, registration_from
+from dealreg_registration.account_rows import claim_from, registration_from
 from dealreg_registration.case_store import read_cases
 from dealreg_registration.domain import facts
 from dealreg_registration.domain.account import (
@@ -38,6 +38,7 @@ from dealreg_registration.tables_accounts import (
     registration,
 )
 from dealreg_registration.transfer_rows import read_transfers
+from dealreg_shared.db.among import among
 
 
 @dataclass(slots=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
-from dealreg_registration.account_rows import among
 from dealreg_registration.commands import Actor
 from dealreg_registration.domain.account import Account
 from dealreg_registration.domain.transfer import Transfer
 from dealreg_registration.tables_accounts import registration
 from dealreg_registration.tables_referrals import transfer
 from dealreg_shared.contracts.base import format_instant
+from dealreg_shared.db.among import among
 from dealreg_shared.web.paging import Position, after, page
 
 CHANGES = (

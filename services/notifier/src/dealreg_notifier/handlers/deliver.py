@@ -1,12 +1,14 @@
 """Deliveries that are due: claim (a transaction), send (none), record (a transaction).
 
+``rounds`` does the three at the same time, for different deliveries; what they are stands here.
+
 If the process dies between sending and recording, the lease ends and the message is sent again with the
 same id: at least once, recognisable. A result that arrives after its lease is not written.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,6 +32,7 @@ from dealreg_notifier.channels.port import (
 from dealreg_notifier.deliveries import Carried, Claimed
 from dealreg_notifier.domain.preferences import group_of
 from dealreg_notifier.handlers import places
+from dealreg_notifier.handlers.rounds import Ended, Round, Send, Work
 from dealreg_notifier.linking import LinkMaker
 from dealreg_notifier.notices import Desk
 from dealreg_notifier.signing import Keyring
@@ -37,20 +40,12 @@ from dealreg_notifier.wording import in_language
 from dealreg_shared.contracts.escalation import NotificationFailed
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
-from dealreg_shared.keeping import keeping
 from dealreg_shared.outbox import Outgoing
 from dealreg_shared.telemetry import get_logger, metrics
 from dealreg_shared.turns import Turns
 
-PER_WORKER = 5
-"""Messages that a worker is given at a time."""
-
 BEATS = 3
 """How often a lease is prolonged within its length while its deliveries are being sent."""
-
-RECORD_SECONDS = 0.05
-"""How long an outcome waits for others to be written with it. What was sent and not yet recorded is sent
-again if the process dies."""
 
 GATHERED = "_gathered"
 """The template of a message with several notices."""
@@ -68,20 +63,8 @@ _ATTEMPTS = metrics.counter(
 )
 
 
-Senders = dict[str, list[Sender]]
-"""The open ways of each channel, one for each worker."""
-
-Outcomes = asyncio.Queue[tuple[Claimed, Outcome] | None]
-"""What senders have to say to the recorder; None: that was all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What was claimed at ``now``, and the key that signs its links."""
-
-    claimed: Sequence[Claimed]
-    now: datetime
-    private_key: bytes | None
+Signing = tuple[bytes | None, datetime]
+"""The private key for the links of messages that leave at this instant; None: none was made yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,122 +83,90 @@ class Postman:
     turns: Turns = field(default_factory=Turns)
 
     async def deliver_due(self) -> int:
-        """Until nothing is due. Returns how many attempts were made."""
-        made = 0
-        async with AsyncExitStack() as ways:
-            senders: Senders = {name: [] for name in self.channels}
-            while self.channels:
-                batch = await self.database.write(self._claim)
-                crashpoint("deliveries.claim_committed")
-                if not batch.claimed:
-                    break
-                made += len(batch.claimed)
-                await self._deliver(batch, senders, ways)
-        return made
+        """Until nothing is due. Returns how many attempts were made.
 
-    async def _deliver(self, batch: Batch, senders: Senders, ways: AsyncExitStack) -> None:
-        """Each worker sends its share over a connection of its own, which stays open for the next."""
-        outcomes: Outcomes = asyncio.Queue()
-        claimed = {item.delivery_id: item.attempt for item in batch.claimed}
-        beat = self.lease.total_seconds() / BEATS
+        Each channel has a round of its own, so that none waits for another.
+        """
+        async with AsyncExitStack() as ways, asyncio.TaskGroup() as group:
+            rounds = [
+                group.create_task(
+                    Round(
+                        self._work(channel, ways), self.workers, self.lease.total_seconds() / BEATS
+                    ).run()
+                )
+                for channel in self.channels.values()
+            ]
+        return sum(each.result() for each in rounds)
 
-        async def prolong() -> None:
+    def _work(self, channel: Channel, ways: AsyncExitStack) -> Work:
+        """What a round of this channel does. Its senders stay open until ``ways`` ends."""
+        signing: Signing
+
+        async def claim(limit: int) -> Sequence[Claimed]:
+            nonlocal signing
+            claimed, signing = await self.database.write(partial(self.claim, channel, limit))
+            return claimed
+
+        async def worker() -> Send:
+            sender = await ways.enter_async_context(channel.session())
+            return lambda item: self._attempt(channel, sender, item, signing)
+
+        async def record(ended: Sequence[Ended]) -> None:
+            await self.database.write(partial(self.record, ended=ended))
+            self.turns()
+
+        async def prolong(claimed: Mapping[str, int]) -> None:
             await self.database.write(
                 lambda conn: deliveries.prolong(conn, claimed, app_now(conn) + self.lease)
             )
 
-        async with (
-            keeping("notifier-deliveries", beat, prolong),
-            asyncio.TaskGroup() as recording,
-        ):
-            recording.create_task(self._record_all(outcomes))
-            async with asyncio.TaskGroup() as sending:
-                for name, channel in self.channels.items():
-                    mine = [item for item in batch.claimed if item.channel == name]
-                    for worker in range(min(self.workers, len(mine))):
-                        if worker == len(senders[name]):
-                            sender = await ways.enter_async_context(channel.session())
-                            senders[name].append(sender)
-                        share = mine[worker :: self.workers]
-                        sending.create_task(
-                            self._work(channel, senders[name][worker], share, batch, outcomes)
-                        )
-            outcomes.put_nowait(None)
+        return Work(claim, worker, record, prolong)
 
-    def _claim(self, conn: Connection) -> Batch:
+    def claim(
+        self, channel: Channel, limit: int, conn: Connection
+    ) -> tuple[Sequence[Claimed], Signing]:
+        """Claim what is due on a channel, about ``limit``, and see what signs its links."""
         now = app_now(conn)
         claimed = deliveries.claim(
-            conn,
-            self.channels,
-            now,
-            self.lease,
-            self.workers * PER_WORKER,
-            self.storm_limit,
+            conn, {channel.name: channel}, now, self.lease, limit, self.storm_limit
         )
         crashpoint("deliveries.claimed")
-        return Batch(claimed, now, self.keyring.current(conn))
+        return claimed, (self.keyring.current(conn), now)
 
-    async def _work(
-        self,
-        channel: Channel,
-        sender: Sender,
-        claimed: Sequence[Claimed],
-        batch: Batch,
-        outcomes: Outcomes,
-    ) -> None:
-        for item in claimed:
-            if item.attempt - item.spent > channel.schedule.attempts:
-                outcome: Outcome = Refused("no attempt came to an end")
-            elif item.bounced:
-                outcome = Refused("the address was refused before; it waits for another one")
-            else:
-                outcome = await self._send(channel, sender, item, batch)
-            crashpoint("deliveries.attempted")
-            outcomes.put_nowait((item, outcome))
-
-    async def _record_all(self, outcomes: Outcomes) -> None:
-        """Write outcomes soon after they come, all that have come meanwhile in one transaction."""
-        ended = False
-        while not ended:
-            waiting = [await outcomes.get()]
-            with suppress(TimeoutError):
-                async with asyncio.timeout(RECORD_SECONDS):
-                    while waiting[-1] is not None:
-                        waiting.append(await outcomes.get())
-            ended = waiting[-1] is None
-            batch = [entry for entry in waiting if entry is not None]
-            if batch:
-                await self.database.write(partial(self.record, batch=batch))
-                crashpoint("deliveries.record_committed")
-                self.turns()
-
-    async def _send(self, channel: Channel, sender: Sender, item: Claimed, batch: Batch) -> Outcome:
+    async def _attempt(
+        self, channel: Channel, sender: Sender, item: Claimed, signing: Signing
+    ) -> Outcome:
+        if item.attempt - item.spent > channel.schedule.attempts:
+            return Refused("no attempt came to an end")
+        if item.bounced:
+            return Refused("the address was refused before; it waits for another one")
         try:
-            return await sender.send(self._outbound(channel, item, batch))
+            return await sender.send(self._outbound(channel, item, signing))
         except Exception as error:  # one message must not hold up all others
             get_logger(__name__).exception("a channel failed", delivery_id=item.delivery_id)
             return Retry(f"the channel failed ({type(error).__name__})")
 
-    def _outbound(self, channel: Channel, item: Claimed, batch: Batch) -> Outbound:
+    def _outbound(self, channel: Channel, item: Claimed, signing: Signing) -> Outbound:
         """The message in its reader's language: a notice, or a list of all that go with it.
 
         Links that decide go only where nobody but the person reads.
         """
         wording = in_language(item.language, self.desk.wording.language)
         kind, facts, title, body = item.kind, item.facts, item.title, item.text
+        said = body if wording.language == self.desk.wording.language else None
         if item.others:
             kind, facts = GATHERED, _list_facts(item)
             words = wording.words(kind, facts)
-            title, body = words.title, words.text
+            title, body, said = words.title, words.text, words.text
         private = channel.private if item.place is None else item.place.private
-        buttons = self.links.buttons(item, batch.private_key, batch.now) if private else ()
+        buttons = self.links.buttons(item, *signing) if private else ()
         return Outbound(
             delivery_id=item.delivery_id,
             kind=kind.strip("_"),
             contact=Contact(item.person_id, item.name, item.email),
             title=title,
             # Nobody reads a mail's pages where machines and chats do.
-            text="" if channel.places else wording.mail_text(kind, facts, item.name, buttons),
+            text="" if channel.places else wording.mail_text(kind, facts, item.name, buttons, said),
             html=""
             if channel.places
             else wording.mail_html(kind, facts, item.name, title, buttons),
@@ -230,10 +181,14 @@ class Postman:
             place=item.place,
         )
 
-    def record(self, conn: Connection, batch: Sequence[tuple[Claimed, Outcome]]) -> None:
+    def record(self, conn: Connection, ended: Sequence[Ended]) -> None:
         """Write the outcomes of attempts, each unless a later attempt has overtaken it."""
         now = app_now(conn)
-        order = sorted(batch, key=lambda entry: (entry[0].person_id, entry[0].delivery_id))
+        order = sorted(
+            ((item, outcome) for item, outcome in ended if outcome is not None),
+            key=lambda entry: (entry[0].person_id, entry[0].delivery_id),
+        )
+        deliveries.give_back(conn, [item for item, outcome in ended if outcome is None], now)
         for item, outcome in order:
             _ATTEMPTS.labels(item.channel, type(outcome).__name__.lower()).inc()
         arrived = [item for item, outcome in order if isinstance(outcome, Delivered)]
