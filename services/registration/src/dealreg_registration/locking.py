@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, Connection, Integer, Row, Text, bindparam, column, select, text
 
-from dealreg_registration.account_rows import among
 from dealreg_registration.tables_accounts import account
 from dealreg_shared.db import UtcDateTime
+from dealreg_shared.db.among import among
 from dealreg_shared.db.types import parse_instant
 
 # One round trip instead of three. Each part reads the one before it, which makes the order: all keys are
