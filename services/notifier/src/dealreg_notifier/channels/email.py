@@ -17,7 +17,6 @@ from textwrap import wrap
 import aiosmtplib
 
 from dealreg_notifier.channels.port import Contact, Delivered, Outbound, Outcome, Refused, Retry
-from dealreg_notifier.channels.smtp import Conversation, NotTaken
 from dealreg_notifier.domain.retries import PAUSES, Schedule
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_shared.crashpoint import crashpoint
@@ -63,7 +62,7 @@ class SmtpSender:
 
     def __init__(self, settings: NotifierSettings) -> None:
         self._settings = settings
-        self._open: Conversation | None = None
+        self._smtp: aiosmtplib.SMTP | None = None
 
     async def send(self, outbound: Outbound) -> Outcome:
         if not outbound.contact.email:
@@ -71,32 +70,40 @@ class SmtpSender:
         address = plain_address(outbound.contact.email)
         if address is None:
             return Refused("the address has letters that mail servers do not take")
-        sender = self._settings.sender_address()
-        content = compose(outbound, sender, address)
         try:
-            conversation = await self._connected()
+            smtp = await self._connected()
         except aiosmtplib.SMTPAuthenticationError as error:
             return Retry(f"SMTP {error.code}: the mail server refused our login")
         except (aiosmtplib.SMTPException, OSError) as error:
             return Retry(f"the mail server cannot be reached ({type(error).__name__})")
+        sender = self._settings.sender_address()
         try:
-            await conversation.send(_parsed(sender)[1], address, content)
-        except NotTaken as refusal:
-            return _answered(refusal)
-        except OSError as error:  # also the time limit
+            await smtp.sendmail(_parsed(sender)[1], [address], compose(outbound, sender, address))
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            await self._reset()
+            return _answered(error.recipients[0], of_address=True)
+        except aiosmtplib.SMTPResponseException as error:
+            await self._reset()
+            return _answered(error)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            await self.close()
             return Retry(f"the connection broke while sending ({type(error).__name__})")
         crashpoint("mail.sent")
         return Delivered()
 
     async def close(self) -> None:
         """Let go of the connection, politely if the other side still answers."""
-        conversation, self._open = self._open, None
-        if conversation is not None:
-            await conversation.quit()
+        smtp, self._smtp = self._smtp, None
+        if smtp is None:
+            return
+        try:
+            await smtp.quit()
+        except (aiosmtplib.SMTPException, OSError):
+            smtp.close()
 
-    async def _connected(self) -> Conversation:
-        if self._open is not None and self._open.usable:
-            return self._open
+    async def _connected(self) -> aiosmtplib.SMTP:
+        if self._smtp is not None and self._smtp.is_connected:
+            return self._smtp
         settings = self._settings
         password = settings.notifier_smtp_password
         smtp = aiosmtplib.SMTP(
@@ -112,11 +119,20 @@ class SmtpSender:
             await smtp.connect()
             if smtp.is_ehlo_or_helo_needed:
                 await smtp.ehlo()
-            self._open = Conversation.take_over(smtp, settings.notifier_smtp_timeout_seconds)
         except BaseException:
             smtp.close()
             raise
-        return self._open
+        self._smtp = smtp
+        return smtp
+
+    async def _reset(self) -> None:
+        """A refused message leaves the connection usable, unless the server hung up with it."""
+        if self._smtp is None or not self._smtp.is_connected:
+            return
+        try:
+            await self._smtp.rset()
+        except (aiosmtplib.SMTPException, OSError):
+            await self.close()
 
 
 def from_settings(settings: NotifierSettings, _outbound: OutboundClient) -> EmailChannel | None:
@@ -203,13 +219,12 @@ def _header(name: str, value: str) -> str:
     return f"{name}: {encoded}"
 
 
-def _answered(refusal: NotTaken) -> Outcome:
+def _answered(error: aiosmtplib.SMTPResponseException, *, of_address: bool = False) -> Outcome:
     """A bounce (5xx about the address) is told from a block (5xx about us or the message), and both from
     what is to be retried. The enhanced status code of RFC 3463 decides where the server gives one."""
-    code, text = refusal.answer.code, refusal.answer.text
-    detail = _ADDRESS.sub("<address>", text)[:500]
-    if 500 <= code < 600:
-        if refusal.of_recipient and not _BLOCK.match(text):
-            return Refused(f"SMTP {code}: the address is refused for good", detail, gone=True)
-        return Refused(f"SMTP {code}: the mail server refused the message for good", detail)
-    return Retry(f"SMTP {code}: the mail server asked to try again later", detail)
+    detail = _ADDRESS.sub("<address>", str(error.message))[:500]
+    if 500 <= error.code < 600:
+        if of_address and not _BLOCK.match(str(error.message)):
+            return Refused(f"SMTP {error.code}: the address is refused for good", detail, gone=True)
+        return Refused(f"SMTP {error.code}: the mail server refused the message for good", detail)
+    return Retry(f"SMTP {error.code}: the mail server asked to try again later", detail)
