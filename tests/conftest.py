@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import make_url
 
+from dealreg_devstack import Postgres
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.db import Database
 from dealreg_shared.db.migrate import make_clock
@@ -21,6 +23,14 @@ settings.load_profile("dealreg")
 
 MEMORY = Path("/dev/shm")  # noqa: S108 -- pytest makes a folder there for this user alone
 ROOM = 2 * 1024**3
+
+_EMPTIED = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+"""
+"""The public schema as PostgreSQL makes it in a new database (but for what others may see there)."""
 
 
 def pytest_configure() -> None:
@@ -43,10 +53,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/test.db"
         return
-    server = request.getfixturevalue("postgres_server")
+    server, url = request.getfixturevalue("postgres_database")
+    yield url
+    server.sql(_EMPTIED, database=make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: Postgres) -> tuple[Postgres, str]:
+    """A database for one test after the other, emptied in between, as a new one for each takes longer
+    than most of them; and its address."""
     name = f"test_{secrets.token_hex(6)}"
-    yield server.create_database(name, name)
-    server.drop_database(name, name)
+    return postgres_server, postgres_server.create_database(name, name)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ PENDING = "pending"
 
 def prove(lab: Lab) -> Outcome:
     """The simulated time, then the real processes."""
-    cases, hours, step = lab.count(60, 170_000), lab.count(36, 90 * 24), lab.count(4, 1)
+    cases, hours, step = lab.count(60, 170_000), lab.count(24, 90 * 24), lab.count(4, 1)
     at_once, kills = lab.count(60, 17_000), lab.count(1, 20)
     with lab.installation() as made:
         simulated, faults = asyncio.run(_simulate(made, cases, hours, step))

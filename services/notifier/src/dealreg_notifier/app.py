@@ -28,7 +28,7 @@ from dealreg_notifier.scheduler import ticks
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_notifier.signing import Keyring
 from dealreg_notifier.streams import Listeners
-from dealreg_notifier.wording import Wording
+from dealreg_notifier.wording import in_language
 from dealreg_shared.auth import Authenticator
 from dealreg_shared.bus.port import Bus
 from dealreg_shared.db import Database, app_now
@@ -66,7 +66,7 @@ def build(
     ``outbound``: another way out for posts to endpoints than the settings' own.
     """
     database = make_database(settings, now)
-    wording = Wording(settings.notifier_language)
+    wording = in_language(None, settings.notifier_language)
     outbox = Outbox(tables.outbox, SOURCE, settings.programme)
     keyring = Keyring(outbox, settings.link_key())
     client = outbound or OutboundClient(
