@@ -96,7 +96,7 @@ def prove(lab: Lab) -> Outcome:
         for client in clients:
             client.finish()
         then = _there(made)
-        until(lambda: _all_done(made, then), "everything is done")
+        _until_done(made, then, "everything is done")
         until(lambda: _waiting(made) == 0, "all mails are sent")
         seen.stale += _wrong_mails(made, mail) + _old_at_the_end(made)
         odd = [text for client in clients for text in client.odd]
@@ -163,7 +163,7 @@ def _stop(
     there = _there(made)
 
     def done() -> None:
-        seen.took.append(until(lambda: _all_done(made, there), f"all is done after {point}"))
+        seen.took.append(_until_done(made, there, f"all is done after {point}"))
         if seen.took[-1] > TAKEN_OVER_SECONDS:
             seen.late.append(f"{POINTS[point]}: {seen.took[-1]:.1f} s")
 
@@ -176,7 +176,7 @@ def _stop(
         done()
     until(lambda: not process.running or process.answers(), "it goes on")
     then = _there(made)
-    until(lambda: _all_done(made, then), "all goes on")
+    _until_done(made, then, "all goes on")
     after = _ended(made)
     seen.stale += [f"{key}: {it} became {after.get(key)}" for key, it in before.items()
                    if after.get(key) != it]  # fmt: skip
@@ -221,23 +221,35 @@ def _there(made: Installation) -> There:
     )
 
 
-def _all_done(made: Installation, there: There) -> bool:
+def _left(made: Installation, there: There) -> str:
+    """What of it is not done yet; empty when all is."""
     for service, last in there.newest.items():
         outbox = made.outbox(service)
-        unsent = select(outbox.c.id).where(outbox.c.sent_at.is_(None), outbox.c.id <= last)
-        if made.rows(service, unsent.limit(1)):
-            return False
+        unsent = select(func.count()).where(outbox.c.sent_at.is_(None), outbox.c.id <= last)
+        if count := made.rows(service, unsent)[0][0]:
+            return f"{count} events of {service} not sent"
     inbox = made.inbox("notifier")
     applied = select(inbox.c.key, func.min(inbox.c.version)).where(inbox.c.topic == REGISTRATION)
     versions = dict(tuple(row) for row in made.rows("notifier", applied.group_by(inbox.c.key)))
-    if any(versions.get(key, 0) < version for key, version in there.versions.items()):
-        return False
+    late = [key for key, version in there.versions.items() if versions.get(key, 0) < version]
+    if late:
+        return f"{len(late)} keys not applied"
     delivery = made.table("notifier", "delivery")
     waiting = select(func.count()).where(
         delivery.c.delivery_id.in_(there.deliveries),
         delivery.c.state.in_(("pending", "sending")),
     )
-    return bool(made.rows("notifier", waiting)[0][0] == 0)
+    if count := made.rows("notifier", waiting)[0][0]:
+        return f"{count} deliveries not ended"
+    return ""
+
+
+def _until_done(made: Installation, there: There, what: str) -> float:
+    """Seconds until all of it is done. Raises AssertionError, with what is left."""
+    try:
+        return until(lambda: not _left(made, there), what)
+    except AssertionError as late:
+        raise AssertionError(f"{late}: {_left(made, there)}") from None
 
 
 def _waiting(made: Installation) -> int:

@@ -7,20 +7,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cached_property
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mail:
-    """``at`` is the demo's own time."""
+    """``at`` is the demo's own time. Read only when somebody looks: few of thousands are shown."""
 
     at: datetime
     to: str
-    subject: str
-    text: str
-    html: str
+    content: bytes
+
+    @cached_property
+    def subject(self) -> str:
+        return str(self._message["subject"]).strip()
+
+    @cached_property
+    def text(self) -> str:
+        return _part(self._message, "plain")
+
+    @cached_property
+    def html(self) -> str:
+        return _part(self._message, "html")
+
+    @cached_property
+    def _message(self) -> EmailMessage:
+        return message_from_bytes(self.content, policy=policy.default)
 
 
 class Mailbox:
@@ -33,16 +48,7 @@ class Mailbox:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  (aiosmtpd's name)
         """Called by the server for each message."""
-        message = message_from_bytes(bytes(envelope.content), policy=policy.default)
-        self.mails.append(
-            Mail(
-                self._now(),
-                ", ".join(envelope.rcpt_tos),
-                str(message["subject"]).strip(),
-                _part(message, "plain"),
-                _part(message, "html"),
-            )
-        )
+        self.mails.append(Mail(self._now(), ", ".join(envelope.rcpt_tos), bytes(envelope.content)))
         return "250 kept"
 
 
