@@ -5,7 +5,7 @@ import hashlib
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +23,9 @@ from dealreg_shared.db import Database
 from dealreg_shared.db.types import canonical_json
 from dealreg_shared.runtime import Service
 from tests.faults.installation import Installation, until
-from tests.faults.programme import enrol, many_connections, register
+from tests.faults.programme import ANSWER_WITHIN, enrol, register
 from tests.faults.proof import Lab
+from tests.faults.wire import Wire
 
 AT = datetime(2027, 1, 1, tzinfo=UTC)
 """When all of it is consumed."""
@@ -54,12 +55,12 @@ def make_log(lab: Lab, customers: int) -> list[Message]:
 
 async def file_for(made: Installation, secrets: Sequence[str], customers: Sequence[int]) -> None:
     """One to four partners file for each customer: most lines are contested."""
-    async with many_connections() as client:
+    with closing(Wire(ANSWER_WITHIN)) as wire:
         for first in range(0, len(customers), 20):
             async with asyncio.TaskGroup() as group:
                 for key in customers[first : first + 20]:
                     for secret in secrets[: 1 + key % len(secrets)]:
-                        group.create_task(register(client, made.processes[0].url, secret, key))
+                        group.create_task(register(wire, made.processes[0].port, secret, key))
 
 
 async def read(bus: Bus) -> list[Message]:

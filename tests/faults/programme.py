@@ -5,8 +5,13 @@ from functools import partial
 from typing import Any
 
 import httpx
+import orjson
 
 from tests.faults.installation import Installation
+from tests.faults.wire import NoAnswer, Wire
+
+ANSWER_WITHIN = 60.0
+"""Seconds, for whoever files here."""
 
 MOST = 100_000
 """Calls a minute: no limit is in a proof's way."""
@@ -17,26 +22,22 @@ def enrol(made: Installation, partners: int) -> list[str]:
     return asyncio.run(_enrol(made.processes[0].url, made.admin_key(), partners))
 
 
-def many_connections() -> httpx.AsyncClient:
-    """A client without a limit on its connections."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    return httpx.AsyncClient(timeout=60, limits=limits)
-
-
-async def register(client: httpx.AsyncClient, url: str, secret: str, key: int) -> int:
+async def register(wire: Wire, port: int, secret: str, key: int) -> int:
     """File for customer ``key``; the answer's status. A connection that a server had just closed is no
     answer: it is asked once more, with the same idempotency key."""
-    filed = partial(
-        client.post,
-        f"{url}/v1/registrations",
-        headers={"Authorization": f"Bearer {secret}", "Idempotency-Key": f"customer-{key}"},
-        json=filing(key),
+    headers = {
+        "authorization": f"Bearer {secret}",
+        "idempotency-key": f"customer-{key}",
+        "content-type": "application/json",
+    }
+    ask = partial(
+        wire.request, port, "POST", "/v1/registrations", headers, orjson.dumps(filing(key))
     )
     try:
-        answer = await filed()
-    except httpx.TransportError:
-        answer = await filed()
-    return answer.status_code
+        status, _ = await ask()
+    except NoAnswer:
+        status, _ = await ask()
+    return status
 
 
 def customer(key: int) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,8 +19,9 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, func, select
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
 from tests.faults.installation import Installation
-from tests.faults.programme import customer, enrol, many_connections, register
+from tests.faults.programme import ANSWER_WITHIN, customer, enrol, register
 from tests.faults.proof import Lab, Outcome, Row
+from tests.faults.wire import Wire
 
 AT_ONCE = 4
 """Keys contended for at the same time."""
@@ -40,7 +42,7 @@ def prove(lab: Lab) -> Outcome:
     with lab.installation() as made:
         processes = [made.start("registration").ready() for _ in range(2)]
         secrets = enrol(made, contenders + 1)
-        crowd = _Crowd([process.url for process in processes], secrets[1:])
+        crowd = _Crowd([process.port for process in processes], secrets[1:])
         asyncio.run(crowd.contend_for_new(range(half)))
         _hold(made, crowd, secrets[0], range(half, 2 * half))
         faults = _faults(made, 2 * half, contenders)
@@ -66,32 +68,30 @@ ROW = Row(
 class _Crowd:
     """The contenders; ``statuses`` counts the answers they got."""
 
-    def __init__(self, urls: Sequence[str], secrets: Sequence[str]) -> None:
-        self._urls = urls
+    def __init__(self, ports: Sequence[int], secrets: Sequence[str]) -> None:
+        self._ports = ports
         self._secrets = secrets
         self.statuses: Counter[int] = Counter()
 
     async def contend_for_new(self, keys: Sequence[int]) -> None:
         """All file for a key at once, a few keys at a time."""
-        async with many_connections() as client:
+        with closing(Wire(ANSWER_WITHIN)) as wire:
             for first in range(0, len(keys), AT_ONCE):
                 some = keys[first : first + AT_ONCE]
                 barrier = asyncio.Barrier(len(some) * len(self._secrets))
-                await self._file(client, dict.fromkeys(some, barrier.wait))
+                await self._file(wire, dict.fromkeys(some, barrier.wait))
 
     async def contend_at(self, ends: Sequence[dict[int, datetime]]) -> None:
         """All file for a key shortly before and after its instant (by the real clock)."""
-        async with many_connections() as client:
+        with closing(Wire(ANSWER_WITHIN)) as wire:
             for group in ends:
-                await self._file(client, {key: _around(end) for key, end in group.items()})
+                await self._file(wire, {key: _around(end) for key, end in group.items()})
 
-    async def _file(
-        self, client: httpx.AsyncClient, starts: dict[int, Callable[[], Awaitable[object]]]
-    ) -> None:
+    async def _file(self, wire: Wire, starts: dict[int, Callable[[], Awaitable[object]]]) -> None:
         async def one(key: int, index: int, start: Callable[[], Awaitable[object]]) -> None:
             await start()
-            url = self._urls[(index + key) % len(self._urls)]
-            self.statuses[await register(client, url, self._secrets[index], key)] += 1
+            port = self._ports[(index + key) % len(self._ports)]
+            self.statuses[await register(wire, port, self._secrets[index], key)] += 1
 
         async with asyncio.TaskGroup() as group:
             for key, start in starts.items():
@@ -112,13 +112,13 @@ def _hold(made: Installation, crowd: _Crowd, holder: str, keys: Sequence[int]) -
 
     The clock is put ahead once, to a little before the first protection ends.
     """
-    url = made.processes[0].url
+    port = made.processes[0].port
 
     async def hold() -> None:
-        async with many_connections() as client:
+        with closing(Wire(ANSWER_WITHIN)) as wire:
             for first in range(0, len(keys), AT_ONCE):
                 for key in keys[first : first + AT_ONCE]:
-                    status = await register(client, url, holder, key)
+                    status = await register(wire, port, holder, key)
                     assert status == httpx.codes.CREATED, status
                 await asyncio.sleep(PAUSE_SECONDS)
 

@@ -13,7 +13,7 @@ from dealreg_shared.bus.port import Message
 from dealreg_shared.contracts.catalogue import REGISTRATION
 from tests.faults import log
 from tests.faults.installation import Installation, until
-from tests.faults.programme import enrol, filing, many_connections
+from tests.faults.programme import enrol, filing
 from tests.faults.proof import Lab, Outcome, Row
 from tests.faults.proxy import (
     Proxy,
@@ -106,7 +106,7 @@ async def _call(port: int, secrets: Sequence[str], calls: int) -> dict[int, set[
                 if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                     answers[call].add((answer.status_code, answer.content))
 
-    async with many_connections() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         await asyncio.gather(*(client(http) for _ in range(CLIENTS)))
     return answers
 
