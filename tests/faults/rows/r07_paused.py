@@ -96,7 +96,7 @@ def prove(lab: Lab) -> Outcome:
         for client in clients:
             client.finish()
         then = _there(made)
-        _until_done(made, then, "everything is done")
+        _until_done(made, more, seen, then, "everything is done")
         until(lambda: _waiting(made) == 0, "all mails are sent")
         seen.stale += _wrong_mails(made, mail) + _old_at_the_end(made)
         odd = [text for client in clients for text in client.odd]
@@ -163,7 +163,7 @@ def _stop(
     there = _there(made)
 
     def done() -> None:
-        seen.took.append(_until_done(made, there, f"all is done after {point}"))
+        seen.took.append(_until_done(made, more, seen, there, f"all is done after {point}"))
         if seen.took[-1] > TAKEN_OVER_SECONDS:
             seen.late.append(f"{POINTS[point]}: {seen.took[-1]:.1f} s")
 
@@ -176,15 +176,10 @@ def _stop(
         done()
     until(lambda: not process.running or process.answers(), "it goes on")
     then = _there(made)
-    _until_done(made, then, "all goes on")
+    _until_done(made, more, seen, then, "all goes on")
     after = _ended(made)
     seen.stale += [f"{key}: {it} became {after.get(key)}" for key, it in before.items()
                    if after.get(key) != it]  # fmt: skip
-    if not process.running:
-        code = process.popen.returncode
-        assert code == EXIT_CODE, f"{process.service} ended with {code}: {process.words()}"
-        seen.restarts += 1
-        made.start(process.service, more=more).ready()
 
 
 def _of(made: Installation, pid: int) -> Process:
@@ -244,12 +239,29 @@ def _left(made: Installation, there: There) -> str:
     return ""
 
 
-def _until_done(made: Installation, there: There, what: str) -> float:
+def _until_done(
+    made: Installation, more: dict[str, str], seen: Seen, there: There, what: str
+) -> float:
     """Seconds until all of it is done. Raises AssertionError, with what is left."""
+
+    def done() -> bool:
+        _supervise(made, more, seen)
+        return not _left(made, there)
+
     try:
-        return until(lambda: not _left(made, there), what)
+        return until(done, what)
     except AssertionError as late:
         raise AssertionError(f"{late}: {_left(made, there)}") from None
+
+
+def _supervise(made: Installation, more: dict[str, str], seen: Seen) -> None:
+    """Start again what asks for it. Raises AssertionError for what ended otherwise."""
+    for process in [it for it in made.processes if not it.running]:
+        code = process.popen.returncode
+        assert code == EXIT_CODE, f"{process.service} ended with {code}: {process.words()}"
+        seen.restarts += 1
+        made.processes.remove(process)
+        made.start(process.service, more=more)
 
 
 def _waiting(made: Installation) -> int:
