@@ -47,7 +47,9 @@ def prove(lab: Lab) -> Outcome:
                     faults += partner.file_until_refused(accepted)
                 if postgres is not None and not postgres.running:
                     postgres.restart()
-                slowest = max(slowest, until(lambda: partner.file(accepted) == 201, "it goes on"))
+                slowest = max(
+                    slowest, until(lambda: partner.file(accepted).is_success, "it goes on")
+                )
             partner.finish()
             faults += [] if process.running else [f"registration ended: {process.words()}"]
             faults += _damage(made, accepted)
@@ -117,25 +119,33 @@ class _Partner:
         self._http = httpx.Client(timeout=60)
         self._next = 0
 
-    def file(self, accepted: list[str]) -> int:
-        """The status of the next call; a refused one is repeated by the call after it."""
+    def file(self, accepted: list[str]) -> httpx.Response:
+        """The answer to the next call; a refused one is repeated by the call after it."""
         answer = self._call()
         if answer.status_code == httpx.codes.CREATED:
             accepted.append(answer.json()["id"])
             self._next += 1
-        return answer.status_code
+        return answer
 
     def file_until_refused(self, accepted: list[str]) -> list[str]:
-        """File until the database refuses; what is wrong with the refusal."""
+        """File until the database refuses, and once more; what is wrong with the answers.
+
+        The call after a refusal may be accepted: a database gives back what it no longer needs.
+        """
         for _ in range(MOST_FILINGS):
-            if self.file(accepted) != httpx.codes.CREATED:
+            refused = self.file(accepted)
+            if refused.status_code != httpx.codes.CREATED:
                 break
         else:
             return [f"never full within {MOST_FILINGS} registrations"]
         time.sleep(1)
-        answer = self._call()
-        told = (answer.status_code, answer.headers.get("content-type"))
-        return [] if told == (503, "application/problem+json") else [f"{told}: {answer.text}"]
+        answers = [refused, self.file(accepted)]
+        told = [(answer.status_code, answer.headers.get("content-type")) for answer in answers]
+        return [
+            f"{status} {kind}: {answer.text}"
+            for answer, (status, kind) in zip(answers, told, strict=True)
+            if status != httpx.codes.CREATED and (status, kind) != (503, "application/problem+json")
+        ]
 
     def finish(self) -> None:
         """Close its connections."""
