@@ -184,3 +184,24 @@ async def test_a_claim_that_fails_cuts_off_no_message() -> None:
     with pytest.raises(OSError, match="away"):
         await world.round(2).run()
     assert world.written == {"dlv_0": (1, Delivered())}
+
+
+async def test_a_round_ends_when_it_is_told_to_though_a_sender_takes_no_notice() -> None:
+    sending = asyncio.Event()
+
+    async def deaf(_item: Claimed) -> Outcome:
+        sending.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return Delivered()
+        raise AssertionError("nobody sets the event")
+
+    world = World([item(1), item(2)], deaf)
+    running = asyncio.create_task(world.round(1).run())
+    await sending.wait()
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=20)
+    assert done
+    assert running.cancelled()
+    assert world.written == {}
