@@ -14,7 +14,7 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 
@@ -222,10 +222,15 @@ async def _begin(stage: Stage, client: httpx.AsyncClient) -> list["asyncio.Task[
 
 
 async def _known(client: httpx.AsyncClient, url: str, key: str) -> None:
-    """Until a service that has read nothing yet, and so counts as settled, knows the key."""
+    """Until a service that has read nothing yet, and so counts as settled, knows the key. It may have
+    been killed just now, and come again."""
     headers = {"authorization": f"Bearer {key}"}
     async with asyncio.timeout(SETTLED_WITHIN):
-        while (await client.get(f"{url}/v1/webhooks", headers=headers)).status_code == 401:
+        while True:
+            with suppress(httpx.TransportError):
+                answer = await client.get(f"{url}/v1/webhooks", headers=headers)
+                if answer.status_code == httpx.codes.OK:
+                    return
             await asyncio.sleep(0.1)
 
 
