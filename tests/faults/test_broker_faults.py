@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from dealreg_devstack import Kafka
-from dealreg_shared.bus import kafka as kafka_bus
-from dealreg_shared.bus.kafka import KafkaBus
+from dealreg_shared.bus.kafka import KafkaBus, limits
 from dealreg_shared.bus.port import BusError
 from dealreg_shared.bus.stuck import BusStuck
 from dealreg_shared.contracts.catalogue import PLAN, REGISTRATION
@@ -38,10 +37,11 @@ async def bus(broker: Kafka, request: pytest.FixtureRequest) -> AsyncIterator[Ka
 CHILD = """
 import asyncio, sys
 from dealreg_shared.bus import kafka
+from dealreg_shared.bus.kafka import limits
 from dealreg_shared.bus.port import BusError, Message
 from dealreg_shared.restart import EXIT_CODE, RestartNeeded
 
-kafka.PUBLISH_SECONDS, kafka.STOP_SECONDS, kafka.HEALTH_SECONDS = 3.0, 2.0, 1.0
+limits.PUBLISH, limits.STOP, limits.HEALTH = 3.0, 2.0, 1.0
 what, bootstrap, prefix = sys.argv[1:]
 
 async def ready():
@@ -178,7 +178,7 @@ async def test_a_process_outlives_a_broker_that_is_paused_for_long(
         assert await said(process) == "ready"
         broker.pause()
         tell(process)
-        for _ in range(kafka_bus.DISPOSALS + 1):
+        for _ in range(limits.DISPOSALS + 1):
             assert await said(process) == "refused"
         broker.resume()
         while (word := await said(process)) == "refused":
@@ -196,8 +196,8 @@ async def test_a_producer_that_does_not_stop_although_kafka_answers_ends_the_pro
     producer = await bus._started()
     stop = producer.stop
     monkeypatch.setattr(producer, "stop", asyncio.Event().wait)
-    monkeypatch.setattr(kafka_bus, "PUBLISH_SECONDS", 0.0)
-    monkeypatch.setattr(kafka_bus, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(limits, "PUBLISH", 0.0)
+    monkeypatch.setattr(limits, "STOP", 0.1)
     with pytest.raises(BusStuck, match="although the bus answers"):
         await bus.publish(text(PLAN, "a", 2))
     await stop()
@@ -257,8 +257,8 @@ async def test_producers_that_fail_one_after_the_other_end_the_process(
     """Every acknowledgement comes too late; the third producer in a row is the last."""
     await bus.publish(text(PLAN, "a", 1))
     for turn in (1, 2, 3):
-        monkeypatch.setattr(kafka_bus, "PUBLISH_SECONDS", 20.0)
+        monkeypatch.setattr(limits, "PUBLISH", 20.0)
         await bus._started()
-        monkeypatch.setattr(kafka_bus, "PUBLISH_SECONDS", 0.0)
+        monkeypatch.setattr(limits, "PUBLISH", 0.0)
         with pytest.raises(BusError if turn < 3 else BusStuck):
             await bus.publish(text(PLAN, "a", 2))
