@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,11 @@ class Log:
 
     database: Database
     keys: SigningKeys
-    sealer: LogSealer
     roots_file: Path
+    sealer: LogSealer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sealer = self.another_sealer()
 
     async def check(self, kept: Sequence[Root] = ()) -> Report:
         return await self.database.read(lambda conn: check_log(conn, PROGRAMME, kept))
@@ -67,9 +70,7 @@ async def open_log(database: Database, folder: Path) -> Log:
     await database.write(make)
     keys = SigningKeys()
     await keys.ensure(database)
-    log = Log(database, keys, None, folder / "log-roots.jsonl")  # type: ignore[arg-type]  # set below
-    log.sealer = log.another_sealer()
-    return log
+    return Log(database, keys, folder / "log-roots.jsonl")
 
 
 def all_roots(conn: Connection) -> list[Root]:

@@ -299,11 +299,10 @@ def joined(
     return ConflictJoined(conflict_id=conflict_id, account_id="acc_1", claims=claims, joined_at=at)
 
 
-class Publisher:
-    """The other services' side of the bus: counts each key's versions as their outboxes do."""
+class Events:
+    """The events of the other services: counts each key's versions as their outboxes do."""
 
-    def __init__(self, bus: Bus, now: Callable[[], datetime]) -> None:
-        self._bus = bus
+    def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._versions: dict[tuple[str, str], int] = {}
 
@@ -326,6 +325,14 @@ class Publisher:
             data=data,
         )
         return event
+
+
+class Publisher(Events):
+    """The other services' side of the bus."""
+
+    def __init__(self, bus: Bus, now: Callable[[], datetime]) -> None:
+        super().__init__(now)
+        self._bus = bus
 
     async def say(self, name: str, data: EventData, key: str = "acc_1") -> Event[Any]:
         event = self.event(name, data, key)

@@ -22,7 +22,7 @@ from dealreg_shared.db import Database
 from dealreg_shared.outbox import Outbox
 from tests.factories import notifier as make
 from tests.factories.migrated import migrated, postgres_url
-from tests.factories.notifier import START, Publisher
+from tests.factories.notifier import START, Events
 from tests.factories.notifier_world import Clock
 
 PACKAGE = "dealreg_notifier"
@@ -125,7 +125,7 @@ def published(conn: Connection) -> list[tuple[str, str, int]]:
     return found
 
 
-async def plan_and_people(made: Store, publisher: Publisher) -> None:
+async def plan_and_people(made: Store, publisher: Events) -> None:
     def work(conn: Connection) -> None:
         for part, (section, items) in enumerate(make.plan_sections().items(), start=1):
             data = PlanPart(plan_number=1, part=part, section=section, items=tuple(items))
@@ -141,7 +141,7 @@ async def plan_and_people(made: Store, publisher: Publisher) -> None:
     await made.first.write(work)
 
 
-async def open_cases(made: Store, publisher: Publisher, count: int, **changes: Any) -> None:
+async def open_cases(made: Store, publisher: Events, count: int, **changes: Any) -> None:
     def work(conn: Connection) -> None:
         opened = [
             make.opened(f"cnf_{number:03}", made.clock.at, **changes) for number in range(count)

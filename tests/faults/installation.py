@@ -23,13 +23,13 @@ from dealreg_devstack import Kafka, Postgres
 from dealreg_devstack.processes import free_port
 from dealreg_registration.app import SOURCE
 from dealreg_registration.handlers.manage_keys import ensure_admin_key
+from dealreg_shared.auditing import Audited
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.bus.kafka import KafkaBus
 from dealreg_shared.bus.port import Bus
 from dealreg_shared.db import Database
 from dealreg_shared.db.engine import utc_now
-from dealreg_shared.inbox import InboxTables
-from dealreg_shared.outbox import Outbox, OutboxTables
+from dealreg_shared.outbox import Outbox
 from tests.faults.spawner import Forked, Spawner
 
 ROOT = Path(__file__).parents[2]
@@ -196,17 +196,18 @@ class Installation:
         """The service's ``tables`` module."""
         return import_module(f"dealreg_{service}.tables")
 
+    def audited(self, service: str) -> Audited:
+        """What the service says of its own tables and consumers."""
+        found: Audited = import_module(f"dealreg_{service}.auditing").AUDITED
+        return found
+
     def outbox(self, service: str) -> Table:
         """The service's outbox."""
-        tables = self.tables(service)
-        found: OutboxTables = tables.OUTBOX if service == "coverage" else tables.outbox
-        return found.outbox
+        return self.audited(service).outbox.outbox
 
     def inbox(self, service: str) -> Table:
         """The rows of the service's inbox by key."""
-        tables = self.tables(service)
-        found: InboxTables = tables.INBOX if service == "coverage" else tables.inbox
-        return found.key
+        return self.audited(service).inbox.key
 
     def bus(self) -> Bus:
         """A bus on the installation's log; the caller closes it."""
@@ -241,12 +242,11 @@ class Installation:
         for service in SERVICES:
             rows = self.rows(service, select(self.inbox(service)))
             applied = {(row.consumer, row.topic, row.key): row for row in rows}
-            consumers = {(row.consumer, row.topic) for row in rows}
             late += [
                 f"{consumer} {topic} {key}: applied {row.version if row else 0} of {version}"
-                for consumer, of in consumers
+                for consumer, topics in self.audited(service).consumers.items()
                 for (topic, key), version in written.items()
-                if topic == of
+                if topic in topics
                 for row in [applied.get((consumer, topic, key))]
                 if row is None or (row.version < version and row.status is None)
             ]

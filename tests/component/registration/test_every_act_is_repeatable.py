@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import delete
 
 from dealreg_coverage.app import build as coverage
@@ -15,6 +16,7 @@ from dealreg_notifier.settings import NotifierSettings
 from dealreg_registration import tables
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.db.engine import utc_now
+from dealreg_shared.runtime import Service
 from dealreg_shared.web.idempotency import REASON, WRITING
 from tests.factories.least_bodies import body_of
 from tests.factories.registration_service import RegistrationApi
@@ -38,13 +40,18 @@ def writing(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     ]
 
 
+def document_of(service: Service) -> dict[str, Any]:
+    assert isinstance(service.app, FastAPI)
+    return service.app.openapi()
+
+
 def takes_a_key(operation: dict[str, Any]) -> bool:
     return any(p["name"] == "Idempotency-Key" for p in operation.get("parameters", ()))
 
 
 async def test_every_route_that_writes_reads_the_key_or_says_why_not(api: RegistrationApi) -> None:
     """One that takes keys refuses a bad one before it looks at anything."""
-    document = api.service.app.openapi()  # type: ignore[attr-defined]  # it is FastAPI
+    document = document_of(api.service)
     heedless = []
     for method, path, operation in writing(document):
         if REASON in operation:
@@ -74,7 +81,7 @@ async def test_what_the_other_services_write_needs_no_key_and_says_why(tmp_path:
         coverage(CoverageSettings(data_dir=tmp_path), bus=bus, now=utc_now),
         notifier(NotifierSettings(data_dir=tmp_path), bus=bus, now=utc_now),
     ):
-        document = service.app.openapi()  # type: ignore[attr-defined]  # it is FastAPI
+        document = document_of(service)
         found = writing(document)
         assert found
         assert [(m, path) for m, path, operation in found if REASON not in operation] == []

@@ -14,7 +14,7 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 
@@ -214,24 +214,10 @@ async def _begin(stage: Stage, client: httpx.AsyncClient) -> list["asyncio.Task[
         body = {"role": role, "person_id": id_, **plenty}
         caller.keys[id_] = (await stage.story.say("admin", "/v1/keys", body))["key"]
     await stage.settle()
-    await _known(client, stage.watched["notifier"].url, admin)
     for kind, owner in (("webhook", "programme"), ("webhook", "partner:p0"), ("slack", "role:vp")):
         place = {"kind": kind, "url": f"{stage.story.hook}/{kind}", "owner": owner}
         await stage.story.say("admin", "/v1/webhooks", place, service="notifier")
     return watching
-
-
-async def _known(client: httpx.AsyncClient, url: str, key: str) -> None:
-    """Until a service that has read nothing yet, and so counts as settled, knows the key. It may have
-    been killed just now, and come again."""
-    headers = {"authorization": f"Bearer {key}"}
-    async with asyncio.timeout(SETTLED_WITHIN):
-        while True:
-            with suppress(httpx.TransportError):
-                answer = await client.get(f"{url}/v1/webhooks", headers=headers)
-                if answer.status_code == httpx.codes.OK:
-                    return
-            await asyncio.sleep(0.1)
 
 
 Found = dict[tuple[str, str, str], int]

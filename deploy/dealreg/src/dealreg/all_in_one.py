@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from dealreg.settings import settings_of
 from dealreg_coverage import app as coverage
 from dealreg_coverage.settings import CoverageSettings
 from dealreg_notifier import app as notifier
@@ -21,19 +22,12 @@ def build_all(
     """Registration, coverage and notifier, on the bus of the settings or the one given.
 
     The first one, which stops last, closes the bus."""
-    of_registration, of_coverage, of_notifier = (
-        settings["registration"],
-        settings["coverage"],
-        settings["notifier"],
-    )
-    assert isinstance(of_registration, RegistrationSettings)  # noqa: S101  (all_settings made them)
-    assert isinstance(of_coverage, CoverageSettings)  # noqa: S101  (likewise)
-    assert isinstance(of_notifier, NotifierSettings)  # noqa: S101  (likewise)
+    of_registration = settings_of(RegistrationSettings, settings)
     bus = bus or make_bus(of_registration)
     services = [
         registration.build(of_registration, bus=bus, now=now),
-        coverage.build(of_coverage, bus=bus, now=now),
-        notifier.build(of_notifier, bus=bus, now=now),
+        coverage.build(settings_of(CoverageSettings, settings), bus=bus, now=now),
+        notifier.build(settings_of(NotifierSettings, settings), bus=bus, now=now),
     ]
     services[0].close_afterwards(bus.close)
     return services

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from dealreg.first_key import ensure_admin_key
 from dealreg.occupancy import occupied
-from dealreg.settings import CLASSES, all_settings
+from dealreg.settings import CLASSES, all_settings, settings_of
 from dealreg.terminal import out
 from dealreg_registration import app as registration
 from dealreg_registration.settings import RegistrationSettings
@@ -275,12 +275,12 @@ async def _announce(
 
 async def _first_key(environment: Mapping[str, str]) -> str | None:
     """Made here, in registration's own database; its service sends the key's hash to the others."""
-    settings = all_settings(
+    every = all_settings(
         bus="kafka",
         kafka_bootstrap=environment["DEALREG_KAFKA_BOOTSTRAP"],
         registration_database_url=environment["DEALREG_REGISTRATION_DATABASE_URL"],
-    )["registration"]
-    assert isinstance(settings, RegistrationSettings)  # noqa: S101  (all_settings made it)
+    )
+    settings = settings_of(RegistrationSettings, every)
     service = registration.build(settings, bus=make_bus(settings), now=utc_now)
     try:
         return await ensure_admin_key([service])

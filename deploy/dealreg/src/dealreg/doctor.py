@@ -19,7 +19,7 @@ from dealreg.backup import DataDir
 from dealreg.diagnosis import Finding, State
 from dealreg.distributed import SERVERS, servers_environment
 from dealreg.occupancy import occupant
-from dealreg.settings import all_settings
+from dealreg.settings import all_settings, settings_of
 from dealreg.terminal import FAILED, out, refuse
 from dealreg_notifier.settings import NotifierSettings
 from dealreg_shared import serve
@@ -92,8 +92,7 @@ async def examine(settings: Mapping[str, SharedSettings]) -> list[Finding]:
         findings += await _database(name, each)
     findings.append(await _bus(settings["registration"]))
     findings += await audited(settings)
-    mail = settings["notifier"]
-    assert isinstance(mail, NotifierSettings)  # noqa: S101  (all_settings made it)
+    mail = settings_of(NotifierSettings, settings)
     findings.append(await asyncio.to_thread(_mail, mail))
     return findings
 

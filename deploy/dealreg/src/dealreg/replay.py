@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dealreg import documents
 from dealreg.backup import DataDir
 from dealreg.replay_report import DayReport, OtherReport
-from dealreg.settings import all_settings
+from dealreg.settings import all_settings, settings_of
 from dealreg.terminal import FAILED, MISUSED, refuse
 from dealreg_registration import app
 from dealreg_registration.compiling import compile_plan
@@ -72,14 +72,14 @@ def replay(
     """
     begins, ends = _instant(since, "--since"), _instant(until, "--until")
     try:
-        settings = all_settings(**({} if data is None else {"data_dir": data}))["registration"]
+        every = all_settings(**({} if data is None else {"data_dir": data}))
     except ConfigurationError as error:
         refuse(str(error), serve.MISCONFIGURED)
+    settings = settings_of(RegistrationSettings, every)
     url = settings.database_url("registration")
     file = Path(url.removeprefix("sqlite:///"))
     if url.startswith("sqlite:///") and not file.is_file():
         refuse(f"There is no {file}; name the folder with --data.")
-    assert isinstance(settings, RegistrationSettings)  # noqa: S101  (all_settings made it)
 
     async def run(database: Database) -> bool:
         plans = Plans(database)

@@ -66,7 +66,9 @@ class OpenCase:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What the auditor may know of a service. ``consumers``: group -> the topics that it reads."""
+    """What the auditor may know of a service. ``consumers``: group -> the topics that it reads.
+    ``open_cases``, and ``closed_cases`` (id -> when, of the given ids), where the service knows cases.
+    """
 
     service: str
     outbox: OutboxTables
@@ -75,8 +77,8 @@ class Audited:
     access: Table
     consumers: Mapping[str, Sequence[str]]
     checks: Sequence[Check]
-    open_cases: Callable[[Connection], list[OpenCase]] | None = None
-    closed_cases: Callable[[Connection, Sequence[str]], dict[str, datetime]] | None = None
+    open_cases: Callable[[Connection], list[OpenCase]] = lambda _conn: []
+    closed_cases: Callable[[Connection, Sequence[str]], dict[str, datetime]] = lambda _conn, _ids: {}
 
 
 def whole(find: Callable[[Connection, datetime], tuple[Sequence[Finding], int]]) -> Look:

@@ -211,22 +211,17 @@ def _cases(registration: Watched, notifier: Watched) -> Job:
     """The level that notifier told last is the one that the stamps give; both know the same cases."""
     name = "cases"
 
-    def told(conn: Connection) -> list[OpenCase]:
-        assert notifier.audited.open_cases is not None  # noqa: S101  (its service gives it)
-        return notifier.audited.open_cases(conn)
-
     def decided(
         conn: Connection, known: Sequence[str]
     ) -> tuple[list[OpenCase], dict[str, datetime], datetime]:
         audited = registration.audited
-        assert audited.open_cases is not None  # noqa: S101  (likewise)
-        assert audited.closed_cases is not None  # noqa: S101  (likewise)
         open_ = audited.open_cases(conn)
         missing = sorted(set(known) - {case.case_id for case in open_})
         return open_, audited.closed_cases(conn, missing) if missing else {}, app_now(conn)
 
     async def look(_after: str) -> Looked:
-        by_id = {case.case_id: case for case in await notifier.database.read(name, told)}
+        told = await notifier.database.read(name, notifier.audited.open_cases)
+        by_id = {case.case_id: case for case in told}
         open_, closed, now = await registration.database.read(
             name, lambda conn: decided(conn, list(by_id))
         )

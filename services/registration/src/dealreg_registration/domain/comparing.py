@@ -104,13 +104,12 @@ def _promotions(
 ) -> Compared:
     waiting = {claim["claim"]: claim for claim in inputs["claims"]}
     left = STANDBY if promotes else CLOSED
-    former, new = stored["claim"], None if again is None else again["claim"]
-    if former == new:
-        assert again is not None  # noqa: S101  (a claim was promoted)
+    former = stored["claim"]
+    if again is not None and again["claim"] == former:
         return Compared(1, (), int(_terms(stored) != _terms(again)))
     ends = [(former, stored["outcome"], left)]
-    if again is not None and new is not None:
-        ends.append((new, STANDBY, again["outcome"]))
+    if again is not None and again["claim"] is not None:
+        ends.append((again["claim"], STANDBY, again["outcome"]))
     flips = tuple(
         Flip(waiting[id_]["registration"], waiting[id_]["partner"], waiting[id_]["line"], was, now)
         for id_, was, now in ends

@@ -1,10 +1,8 @@
 """Endpoints and their owners: made, changed, tried and deleted, each by whom it belongs to."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,21 +10,9 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.factories import notifier as make
 from tests.factories.notifier import MANAGER, VP
-from tests.factories.notifier_hooks import HOOKS, add, hook_world, key, log, read, verified
-from tests.factories.notifier_world import MailServer, World
+from tests.factories.notifier_hooks import HOOKS, add, key, log, read, verified
+from tests.factories.notifier_world import World
 from tests.factories.outbound import Receiver, answered, receiver
-
-
-@pytest.fixture
-async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
-    async with hook_world(tmp_path, mail) as made:
-        yield made
-
-
-@pytest.fixture
-async def hook() -> AsyncIterator[Receiver]:
-    async with receiver() as made:
-        yield made
 
 
 async def test_two_secrets_sign_while_one_replaces_the_other(world: World, hook: Receiver) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -25,30 +25,15 @@ from dealreg_shared.db.migrate import migrate
 from dealreg_shared.ladder import Course, level_at, missed
 from tests.factories import notifier as make
 from tests.factories.ladder_story import Story
-from tests.factories.notifier import START, Publisher
+from tests.factories.notifier import START, Events
 from tests.factories.notifier_store import (
     PACKAGE,
     Store,
     desk,
     plan_and_people,
     published,
-    store_of,
 )
 from tests.factories.notifier_world import Clock
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with store_of(request, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def ready(database: Store) -> tuple[Store, Publisher]:
-    publisher = Publisher(None, database.clock)  # type: ignore[arg-type]  # says nothing on it
-    await plan_and_people(database, publisher)
-    return database, publisher
-
 
 minutes = st.integers(0, 2_000)
 WORDS = ("open", "join", "review", "take", "pause", "resume", "close", "tick", "tick", "tick")
@@ -67,7 +52,7 @@ async def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clock = Clock()
     database = Database(f"sqlite:///{path}", now=clock)
     await migrate(database, PACKAGE)
-    publisher = Publisher(None, clock)  # type: ignore[arg-type]  # says nothing on it
+    publisher = Events(clock)
     await plan_and_people(Store(database, database, clock), publisher)
     await database.dispose()
     return path
@@ -98,7 +83,7 @@ async def _agrees(path: Path, history: list[HistoryStep], named: list[str | None
 
 
 async def test_the_state_agrees_with_the_level_on_both_databases(
-    ready: tuple[Store, Publisher],
+    ready: tuple[Store, Events],
 ) -> None:
     made, _ = ready
     chance = random.Random(4)  # noqa: S311  (always the same histories)
@@ -163,7 +148,7 @@ async def play(
     made: Store, history: list[HistoryStep], named: list[str | None], name: str = "cnf"
 ) -> None:
     """Let it happen, and compare at every tick what notifier holds with what it has heard of."""
-    publisher = Publisher(None, made.clock)  # type: ignore[arg-type]  # says nothing on it
+    publisher = Events(made.clock)
     stories = [Story(f"{name}_{number}", named) for number in range(3)]
     waiting: list[tuple[datetime, int, Story, str, EventData, Course]] = []
     last: dict[str, datetime] = {}

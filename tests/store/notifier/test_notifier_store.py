@@ -1,13 +1,12 @@
 """Notifier's tables and ticks on SQLite and on PostgreSQL: two processes, histories at random."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, select
@@ -27,7 +26,7 @@ from dealreg_shared.db.migrate import downgrade, migrate
 from dealreg_shared.outbox import Outbox
 from tests.factories import notifier as make
 from tests.factories import notifier_world as stage
-from tests.factories.notifier import START, Publisher
+from tests.factories.notifier import START, Events, Publisher
 from tests.factories.notifier_store import (
     PACKAGE,
     REFERRAL,
@@ -35,24 +34,9 @@ from tests.factories.notifier_store import (
     Store,
     desk,
     open_cases,
-    plan_and_people,
     published,
-    store_of,
 )
 from tests.factories.notifier_world import Clock
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    async with store_of(request, tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-async def ready(database: Store) -> tuple[Store, Publisher]:
-    publisher = Publisher(None, database.clock)  # type: ignore[arg-type]  # says nothing on it
-    await plan_and_people(database, publisher)
-    return database, publisher
 
 
 async def test_migrations_go_down_and_up_again_and_agree_with_the_tables(
@@ -72,7 +56,7 @@ async def test_migrations_go_down_and_up_again_and_agree_with_the_tables(
     assert await database.first.write(differences) == []
 
 
-async def test_two_notifiers_fire_each_timer_once(ready: tuple[Store, Publisher]) -> None:
+async def test_two_notifiers_fire_each_timer_once(ready: tuple[Store, Events]) -> None:
     made, publisher = ready
     await open_cases(made, publisher, 450)
     await made.at(START + make.FOUR_HOURS)
@@ -103,7 +87,7 @@ async def test_two_notifiers_fire_each_timer_once(ready: tuple[Store, Publisher]
 
 
 async def test_both_deadlines_of_a_case_at_once_on_two_notifiers(
-    ready: tuple[Store, Publisher],
+    ready: tuple[Store, Events],
 ) -> None:
     made, publisher = ready
     await open_cases(made, publisher, 40)
@@ -115,7 +99,7 @@ async def test_both_deadlines_of_a_case_at_once_on_two_notifiers(
     assert len(events) == len(set(events)) == 40 * 5
 
 
-async def test_a_closing_and_a_tick_at_the_same_time(ready: tuple[Store, Publisher]) -> None:
+async def test_a_closing_and_a_tick_at_the_same_time(ready: tuple[Store, Events]) -> None:
     made, publisher = ready
     await open_cases(made, publisher, 30)
     await made.at(START + make.FOUR_HOURS)
@@ -152,7 +136,7 @@ async def test_a_closing_and_a_tick_at_the_same_time(ready: tuple[Store, Publish
 
 
 async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
-    ready: tuple[Store, Publisher],
+    ready: tuple[Store, Events],
 ) -> None:
     made, _ = ready
     mail = EmailChannel(
@@ -201,7 +185,7 @@ async def test_a_delivery_is_claimed_by_one_process_and_again_after_its_lease(
     assert await made.second.write(record(again)) == set()
 
 
-async def test_a_sender_prolongs_its_latest_attempts_alone(ready: tuple[Store, Publisher]) -> None:
+async def test_a_sender_prolongs_its_latest_attempts_alone(ready: tuple[Store, Events]) -> None:
     made, _ = ready
     mail = EmailChannel(
         NotifierSettings(notifier_smtp_host="localhost", notifier_smtp_from="desk@example.org")
@@ -247,7 +231,7 @@ async def test_processes_that_start_at_once_make_one_key_and_publish_it_once(
 
 
 async def test_a_storm_is_one_message_however_many_processes_claim_it(
-    ready: tuple[Store, Publisher],
+    ready: tuple[Store, Events],
 ) -> None:
     made, _ = ready
     mail = EmailChannel(

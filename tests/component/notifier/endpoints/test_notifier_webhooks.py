@@ -2,28 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.factories import notifier as make
-from tests.factories.notifier_hooks import HOOKS, add, hook_world, key, log, read, verified
+from tests.factories.notifier_hooks import HOOKS, add, key, log, read, verified
 from tests.factories.notifier_world import MailServer, World
 from tests.factories.outbound import Receiver, Request, answered, receiver
-
-
-@pytest.fixture
-async def world(tmp_path: Path, mail: MailServer) -> AsyncIterator[World]:
-    async with hook_world(tmp_path, mail) as made:
-        yield made
-
-
-@pytest.fixture
-async def hook() -> AsyncIterator[Receiver]:
-    async with receiver() as made:
-        yield made
 
 
 async def test_a_partners_notices_arrive_signed_and_no_others(world: World, hook: Receiver) -> None:
