@@ -303,12 +303,23 @@ def make_installation(
         yield made
 
 
-def until(fact: Callable[[], Any], what: str, within: float = PATIENCE) -> float:
-    """Wait for a fact, not for a time. The seconds it took. Raises AssertionError."""
-    began = time.monotonic()
+def until(
+    fact: Callable[[], Any],
+    what: str,
+    within: float = PATIENCE,
+    *,
+    moving: Callable[[], Any] = lambda: None,
+    every: float = 0.05,
+) -> float:
+    """Wait for a fact, not for a time. The seconds it took. Raises AssertionError if it has not come
+    about ``within`` seconds after ``moving`` last said anything new. Looks ``every`` so many seconds."""
+    began = moved = time.monotonic()
+    seen = moving()
     while not fact():
-        assert time.monotonic() - began < within, f"not within {within:g} s: {what}"
-        time.sleep(0.05)
+        if (now_seen := moving()) != seen:
+            seen, moved = now_seen, time.monotonic()
+        assert time.monotonic() - moved < within, f"not within {within:g} s: {what}"
+        time.sleep(every)
     return time.monotonic() - began
 
 

@@ -187,6 +187,7 @@ async def _begin(stage: Stage, client: httpx.AsyncClient) -> list["asyncio.Task[
         "DEALREG_NOTIFIER_SMTP_TIMEOUT_SECONDS": "5",
         "DEALREG_NOTIFIER_OUTBOUND_LOOPBACK": "true",
         "DEALREG_COVERAGE_TICK_SECONDS": "1",
+        "DEALREG_REGISTRATION_ANSWERS_DAYS": "3650",  # the story takes months, and all is asked again
     }
 
     async def died() -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import func, select
 
@@ -38,7 +39,11 @@ WRITERS_EACH = 5
 PAUSE_SECONDS = 20.0
 LOOK_SECONDS = 0.2
 CHUNK = 20_000
-PATIENCE = 900.0
+PATIENCE = 120.0
+"""Seconds in which something more must have been sent or applied."""
+
+SETTLING_SECONDS = 1.0
+"""How often is looked at so many rows."""
 
 POINTS = (
     "relay.leased",
@@ -127,11 +132,13 @@ def prove(lab: Lab) -> Outcome:
                 chaos.round()
                 time.sleep(LOOK_SECONDS)
         chaos.over()
-        until(lambda: _unsent(made) == 0, "everything is sent", PATIENCE)
+        unsent, applied = partial(_unsent, made), partial(_applied, made)
+        settled = partial(until, within=PATIENCE, every=SETTLING_SECONDS)
+        settled(lambda: unsent() == 0, "everything is sent", moving=unsent)
         expected, last = _expected(made)
-        until(lambda: _state(made).keys() == expected.keys(), "every key is applied", PATIENCE)
-        until(lambda: _applied(made) == last, "everything is applied", PATIENCE)
-        wrong = [key for key, state in _state(made).items() if state != expected[key]]
+        settled(lambda: applied() == last, "everything is applied", moving=applied)
+        states = _state(made)
+        wrong = [key for key in states.keys() | expected if states.get(key) != expected.get(key)]
         order = asyncio.run(_order(made, last))
         faults = chaos.faults + order.faults + [f"{key}: another state" for key in wrong]
         faults += [process.words()[-300:] for process in writers if process.popen.returncode]
