@@ -250,8 +250,11 @@ def plan(*, parity: bool) -> dict[str, Any]:
         "assignments": assigned,
         **invented_targets(partners),
         "people": invented_people(partners),
+        # In parity nobody settles anything, so a CEO who is told again every day would be told all year.
         # Nobody in the stream answers a referral; who made one does not get into territory by that.
-        "policy": {"standby": "off"} if parity else {"referral_exhausted": "open"},
+        "policy": {"standby": "off", "ladder": {"ceo_repeat_hours": None}}
+        if parity
+        else {"referral_exhausted": "open"},
     }
 
 
