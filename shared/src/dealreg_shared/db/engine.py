@@ -49,9 +49,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+_NOW = select(func.app_now(type_=UtcDateTime()))
+
+
 def app_now(conn: Connection) -> datetime:
     """The instant by the database's clock, read when called (not at the start of the transaction)."""
-    instant: datetime = conn.execute(select(func.app_now(type_=UtcDateTime()))).scalar_one()
+    instant: datetime = conn.execute(_NOW).scalar_one()
     return instant
 
 
