@@ -5,32 +5,28 @@ Must not decide anything and must not commit.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, or_, select, text
 
 from dealreg_registration.account_rows import claim_from, registration_from
 from dealreg_registration.case_rows import case_from
 from dealreg_registration.domain.account import Account
 from dealreg_registration.tables_accounts import claim, conflict, conflict_claim, registration
 from dealreg_registration.tables_programme import delegation
-from dealreg_shared.db.among import among
+from dealreg_shared.db.among import among, among_given, listed, rows_among
 
 
 def read_cases(conn: Connection, accounts: Mapping[str, Account], named: Collection[str]) -> None:
     """The undecided cases of these accounts, and those named, with every claim of them."""
-    chosen: ColumnElement[bool] = among(conn, conflict.c.account_id, accounts) & text(
-        "conflict.state IN ('open', 'reviewed')"
-    )
-    if named:
-        chosen = or_(chosen, among(conn, conflict.c.id, named))
-    rows = conn.execute(select(conflict).where(chosen)).all()
+    given = {"accounts": listed(accounts), "named": listed(named)}
+    rows = conn.execute(_cases(conn.dialect.name, bool(named)), given).all()
     if not rows:
         return
     members: dict[str, list[str]] = {}
     for member in conn.execute(
-        select(conflict_claim)
-        .where(among(conn, conflict_claim.c.conflict_id, [row.id for row in rows]))
-        .order_by(conflict_claim.c.conflict_id, conflict_claim.c.position)
+        _members(conn.dialect.name), {"cases": listed(row.id for row in rows)}
     ):
         members.setdefault(member.conflict_id, []).append(member.claim_id)
     for row in rows:
@@ -41,12 +37,30 @@ def read_cases(conn: Connection, accounts: Mapping[str, Account], named: Collect
         _read_ended(conn, accounts, missing)
 
 
+@cache
+def _cases(dialect: str, named_too: bool) -> Select[Any]:
+    """The undecided cases of ``accounts``, and those ``named``."""
+    chosen: ColumnElement[bool] = among_given(dialect, conflict.c.account_id, "accounts") & text(
+        "conflict.state IN ('open', 'reviewed')"
+    )
+    if named_too:
+        chosen = or_(chosen, among_given(dialect, conflict.c.id, "named"))
+    return select(conflict).where(chosen)
+
+
+@cache
+def _members(dialect: str) -> Select[Any]:
+    """The claims of ``cases``, in their order."""
+    return (
+        select(conflict_claim)
+        .where(among_given(dialect, conflict_claim.c.conflict_id, "cases"))
+        .order_by(conflict_claim.c.conflict_id, conflict_claim.c.position)
+    )
+
+
 def _read_ended(conn: Connection, accounts: Mapping[str, Account], claim_ids: set[str]) -> None:
     """Claims that ended while their case goes on, and their registrations."""
-    found = [
-        (row.account_id, claim_from(row))
-        for row in conn.execute(select(claim).where(among(conn, claim.c.id, claim_ids)))
-    ]
+    found = [(row.account_id, claim_from(row)) for row in rows_among(conn, claim.c.id, claim_ids)]
     for account_id, ended in found:
         accounts[account_id].claims[ended.id] = ended
     wanted = {
@@ -55,7 +69,7 @@ def _read_ended(conn: Connection, accounts: Mapping[str, Account], claim_ids: se
         if ended.registration_id not in accounts[account_id].registrations
     }
     if wanted:
-        for row in conn.execute(select(registration).where(among(conn, registration.c.id, wanted))):
+        for row in rows_among(conn, registration.c.id, wanted):
             accounts[row.account_id].registrations[row.id] = registration_from(row)
 
 
@@ -77,9 +91,7 @@ def account_of_case(conn: Connection, case_ids: Collection[str]) -> dict[str, st
     """Case id -> account id, for those that exist."""
     if not case_ids:
         return {}
-    rows = conn.execute(
-        select(conflict.c.id, conflict.c.account_id).where(among(conn, conflict.c.id, case_ids))
-    )
+    rows = rows_among(conn, conflict.c.id, case_ids, conflict.c.id, conflict.c.account_id)
     return {row.id: row.account_id for row in rows}
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from dealreg_registration.tables_accounts import account
 from dealreg_registration.tables_programme import audit
-from dealreg_shared.db.among import among
+from dealreg_shared.db.among import among, rows_among
 
 
 def surviving(conn: Connection, account_id: str) -> str | None:
@@ -27,11 +27,7 @@ def one_with(conn: Connection, account_id: str, survivor_id: str, known_at: date
     """The accounts that were known at ``known_at`` to be one with this one."""
     family, latest = {survivor_id}, {survivor_id}
     while latest:
-        latest = set(
-            conn.execute(
-                select(account.c.id).where(among(conn, account.c.merged_into, latest))
-            ).scalars()
-        )
+        latest = set(rows_among(conn, account.c.merged_into, latest, account.c.id).scalars())
         family |= latest
     merges = [
         (row.subject, row.detail["merged"])

@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Connection, Integer, Row, Text, bindparam, column, select, text
+from sqlalchemy import ARRAY, Connection, Integer, Row, Text, bindparam, column, text
 
 from dealreg_registration.tables_accounts import account
 from dealreg_shared.db import UtcDateTime
-from dealreg_shared.db.among import among
+from dealreg_shared.db.among import rows_among
 from dealreg_shared.db.types import parse_instant
 
 # One round trip instead of three. Each part reads the one before it, which makes the order: all keys are
@@ -86,7 +86,7 @@ def hold(conn: Connection, claims: Mapping[str, str], accounts: Collection[str])
         locked = [row for row in rows if row.id is not None]
         return Held(first.claims == len(claims), locked, first.programme, first.now)
     got = conn.exec_driver_sql(_CLAIM_ON_SQLITE, (json.dumps(claimed),)).all() if claims else ()
-    statement = select(account).where(among(conn, account.c.id, accounts)).order_by(account.c.id)
-    found = conn.execute(statement).all() if accounts else ()
+    there = rows_among(conn, account.c.id, accounts).all() if accounts else ()
+    found = sorted(there, key=lambda row: row.id)
     version, now = conn.exec_driver_sql(_HELD_ON_SQLITE).one()
     return Held(len(got) == len(claims), found, version, parse_instant(now))

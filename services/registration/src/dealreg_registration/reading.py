@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Text, exists, select, type_coerce
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    exists,
+    select,
+    type_coerce,
+)
 
 from dealreg_registration import store
 from dealreg_registration.commands import Actor
@@ -36,7 +46,7 @@ from dealreg_registration.views import (
 )
 from dealreg_shared.contracts.base import format_instant
 from dealreg_shared.db import app_now
-from dealreg_shared.db.among import among
+from dealreg_shared.db.among import rows_among
 from dealreg_shared.web.paging import Position, after, page
 
 TO_DO = {
@@ -68,22 +78,32 @@ def _visible(query: Select[Any], actor: Actor) -> Select[Any]:
     return query if actor.staff else query.where(registration.c.partner_id == actor.partner_id)
 
 
+_ITS: BindParameter[str] = bindparam("registration")
+_ANY = select(registration).where(registration.c.id == _ITS)
+_OWN = _ANY.where(registration.c.partner_id == bindparam("partner"))
+_CONTACTS, _CORRESPONDENCE, _DECISIONS = (
+    select(table).where(table.c.registration_id == _ITS).order_by(table.c[order])
+    for table, order in (
+        (registration_contact, "position"),
+        (correspondence, "id"),
+        (decision, "id"),
+    )
+)
+
+
 def registration_detail(
     conn: Connection, programme: Programme, registration_id: str, actor: Actor
 ) -> dict[str, Any] | None:
     """One registration with its claims, receipt and (for staff) contacts and decisions; None if there is
     none that the actor may see."""
+    its = {"registration": registration_id}
     row = conn.execute(
-        _visible(select(registration), actor).where(registration.c.id == registration_id)
+        _ANY if actor.staff else _OWN, its | {"partner": actor.partner_id}
     ).one_or_none()
     if row is None:
         return None
     [view] = _present(conn, programme, [row], actor)
-    contacts = conn.execute(
-        select(registration_contact)
-        .where(registration_contact.c.registration_id == registration_id)
-        .order_by(registration_contact.c.position)
-    )
+    contacts = conn.execute(_CONTACTS, its)
     view |= {
         "external_reference": row.external_reference,
         "evidence": row.evidence,
@@ -92,12 +112,7 @@ def registration_detail(
         "contacts": [{"name": c.name, "email": c.email, "phone": c.phone} for c in contacts],
     }
     view["correspondence"] = [
-        correspondence_view(entry, actor)
-        for entry in conn.execute(
-            select(correspondence)
-            .where(correspondence.c.registration_id == registration_id)
-            .order_by(correspondence.c.id)
-        )
+        correspondence_view(entry, actor) for entry in conn.execute(_CORRESPONDENCE, its)
     ]
     if actor.staff:
         view["matched_by"] = row.matched_by
@@ -110,11 +125,7 @@ def registration_detail(
                 "inputs": made.inputs,
                 "result": made.result,
             }
-            for made in conn.execute(
-                select(decision)
-                .where(decision.c.registration_id == registration_id)
-                .order_by(decision.c.id)
-            )
+            for made in conn.execute(_DECISIONS, its)
         ]
     return view
 
@@ -178,9 +189,7 @@ def _present(
         raise NoPlanInForce("No plan is in force yet; publish one first.")
     context = Context(plan, standing, now)
     ids = {row.id for row in rows}
-    accounts = conn.execute(
-        select(account).where(among(conn, account.c.id, {row.account_id for row in rows}))
-    ).all()
+    accounts = rows_among(conn, account.c.id, (row.account_id for row in rows)).all()
     loaded = store.read_accounts(conn, accounts, ids)
     for item in loaded.values():
         settle(item.account, book, standing, now)
@@ -259,7 +268,7 @@ def account_page(
 def account_detail(
     conn: Connection, programme: Programme, account_ids: Collection[str]
 ) -> list[dict[str, Any]]:
-    rows = conn.execute(select(account).where(among(conn, account.c.id, account_ids))).all()
+    rows = rows_among(conn, account.c.id, account_ids).all()
     return account_views(conn, programme, rows)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row
 
 from dealreg_registration.domain.account import Claim
 from dealreg_registration.domain.referral import Referral
 from dealreg_registration.tables_referrals import referral
-from dealreg_shared.db.among import among
+from dealreg_shared.db.among import rows_among
 
 CHANGES = ("state", "consent_at", "decided_at", "taken_registration_id", "taken_claim_id")
 """All of a referral that ever changes."""
@@ -48,5 +48,5 @@ def read_referrals(conn: Connection, claims: Iterable[Claim]) -> Iterator[tuple[
     is none of these, nothing is asked."""
     referred = {c.id for c in claims if c.state == "referred" or c.flags.referral_exhausted}
     if referred:
-        for row in conn.execute(select(referral).where(among(conn, referral.c.claim_id, referred))):
+        for row in rows_among(conn, referral.c.claim_id, referred):
             yield row.account_id, referral_from(row)

@@ -7,12 +7,14 @@ anything and must not commit. What changed is written by ``store_rows``.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     or_,
     select,
     text,
@@ -38,7 +40,7 @@ from dealreg_registration.tables_accounts import (
     registration,
 )
 from dealreg_registration.transfer_rows import read_transfers
-from dealreg_shared.db.among import among
+from dealreg_shared.db.among import among, among_given, listed, rows_among
 
 
 @dataclass(slots=True)
@@ -80,11 +82,7 @@ def children_of(conn: Connection, parent_ids: Collection[str]) -> set[str]:
     """The accounts whose parent is one of these."""
     if not parent_ids:
         return set()
-    return set(
-        conn.execute(
-            select(account.c.id).where(among(conn, account.c.parent_id, parent_ids))
-        ).scalars()
-    )
+    return set(rows_among(conn, account.c.parent_id, parent_ids, account.c.id).scalars())
 
 
 def read_accounts(
@@ -104,11 +102,8 @@ def read_accounts(
     ids = [row.id for row in rows]
     parents = {row.parent_id for row in rows if row.parent_id is not None}
     keys: dict[str, set[str]] = {}
-    for key, account_id in conn.execute(
-        select(account_key.c.key, account_key.c.account_id).where(
-            among(conn, account_key.c.account_id, [*ids, *parents])
-        )
-    ):
+    of = account_key.c
+    for key, account_id in rows_among(conn, of.account_id, [*ids, *parents], of.key, of.account_id):
         keys.setdefault(account_id, set()).add(key)
     loaded = {
         row.id: Loaded(
@@ -132,22 +127,15 @@ def read_accounts(
         )
         for row in rows
     }
-    states = ACTIVE | {"expired"} if expired_too else ACTIVE
-    active = text(
-        "claim.state IN ({})".format(", ".join(f"'{state}'" for state in sorted(states)))
-    )  # literal, so that the partial index is used
-    chosen: ColumnElement[bool] = among(conn, claim.c.account_id, ids) & active
-    if registration_ids:
-        chosen = or_(chosen, among(conn, claim.c.registration_id, registration_ids))
-    if whole:
-        chosen = or_(chosen, among(conn, claim.c.account_id, whole))
-    for row in conn.execute(select(claim).where(chosen)):
+    claims_wanted = _claims(conn.dialect.name, expired_too, bool(registration_ids), bool(whole))
+    given = {"accounts": ids, "registrations": registration_ids, "whole": whole}
+    for row in conn.execute(claims_wanted, {name: listed(it) for name, it in given.items()}):
         loaded[row.account_id].account.claims[row.id] = claim_from(row)
         loaded[row.account_id].reasons[row.id] = row.reasons
     wanted = {c.registration_id for item in loaded.values() for c in item.account.claims.values()}
     wanted.update(registration_ids)
     if wanted:
-        for row in conn.execute(select(registration).where(among(conn, registration.c.id, wanted))):
+        for row in rows_among(conn, registration.c.id, wanted):
             loaded[row.account_id].account.registrations[row.id] = registration_from(row)
     past = {
         c.case_id
@@ -165,6 +153,21 @@ def read_accounts(
     for item in loaded.values():
         item.remember()
     return loaded
+
+
+@cache
+def _claims(dialect: str, expired_too: bool, of_registrations: bool, whole: bool) -> Select[Any]:
+    """The active claims of ``accounts``, and all of ``registrations`` and of the accounts ``whole``."""
+    states = ACTIVE | {"expired"} if expired_too else ACTIVE
+    active = text(
+        "claim.state IN ({})".format(", ".join(f"'{state}'" for state in sorted(states)))
+    )  # literal, so that the partial index is used
+    chosen: ColumnElement[bool] = among_given(dialect, claim.c.account_id, "accounts") & active
+    if of_registrations:
+        chosen = or_(chosen, among_given(dialect, claim.c.registration_id, "registrations"))
+    if whole:
+        chosen = or_(chosen, among_given(dialect, claim.c.account_id, "whole"))
+    return select(claim).where(chosen)
 
 
 def read_incumbents(
@@ -226,9 +229,6 @@ def account_of(conn: Connection, registration_ids: Collection[str]) -> dict[str,
     """Registration id -> account id, for those that exist."""
     if not registration_ids:
         return {}
-    rows = conn.execute(
-        select(registration.c.id, registration.c.account_id).where(
-            among(conn, registration.c.id, registration_ids)
-        )
-    )
+    of = registration.c
+    rows = rows_among(conn, of.id, registration_ids, of.id, of.account_id)
     return {row.id: row.account_id for row in rows}

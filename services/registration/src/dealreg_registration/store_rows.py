@@ -5,9 +5,10 @@ Works on the account writer's connection. Must not decide anything and must not 
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, update
+from sqlalchemy import Connection, Table, Update, bindparam, delete, insert, update
 
 from dealreg_registration.case_rows import case_changes, case_row
 from dealreg_registration.domain import facts, flags
@@ -184,13 +185,17 @@ def _update(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> N
         end = start
         while end < len(rows) and rows[end].keys() == columns:
             end += 1
-        conn.execute(
-            update(table)
-            .where(table.c.id == bindparam("key_id"))
-            .values({name: bindparam(name) for name in columns if name != "key_id"}),
-            list(rows[start:end]),
-        )
+        conn.execute(_update_of(table, tuple(columns)), list(rows[start:end]))
         start = end
+
+
+@cache
+def _update_of(table: Table, columns: tuple[str, ...]) -> Update:
+    return (
+        update(table)
+        .where(table.c.id == bindparam("key_id"))
+        .values({name: bindparam(name) for name in columns if name != "key_id"})
+    )
 
 
 def _claim_row(it: Claim) -> dict[str, Any]:

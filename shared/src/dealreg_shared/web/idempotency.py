@@ -24,6 +24,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    bindparam,
     column,
     delete,
     insert,
@@ -152,14 +153,17 @@ def request_hash(method: str, path: str, raw_body: bytes) -> str:
     return digest.hexdigest()
 
 
+_KEPT = select(_IDEMPOTENCY).where(
+    _IDEMPOTENCY.c.scope == bindparam("of_scope"), _IDEMPOTENCY.c.key == bindparam("of_key")
+)
+
+
 def lookup(conn: Connection, scope: str, key: str, hash_: str) -> StoredAnswer | None:
     """The stored answer, or None for a key not used yet.
 
     Raises ``Problem`` 422 ``idempotency-key-reused`` when the key was used for another request.
     """
-    found = conn.execute(
-        select(_IDEMPOTENCY).where(_IDEMPOTENCY.c.scope == scope, _IDEMPOTENCY.c.key == key)
-    ).first()
+    found = conn.execute(_KEPT, {"of_scope": scope, "of_key": key}).first()
     if found is None:
         return None
     return matching(
