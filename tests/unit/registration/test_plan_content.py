@@ -56,6 +56,28 @@ def test_defaults_are_written_out() -> None:
     assert stored["assignments"][0]["goal"] == "1000"
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"expiring_days": []},
+        {"ladder": {"ceo_repeat_hours": None}},
+        {"ladder": {"reminders": []}},
+        {"calendar": {"hours": {"friday": []}}},
+        {"ladder": {"vp_calendar": {"time_zone": "Asia/Tokyo", "hours": {"monday": []}}}},
+        {"activity_days": None, "calendar": {"days_off": []}},
+    ],
+)
+def test_what_is_switched_off_stays_off_when_it_is_read_again(policy: dict[str, Any]) -> None:
+    """Nothing is something else than nothing said."""
+    plan = small_plan()
+    plan["policy"] |= policy
+    document = read_plan(json.dumps(plan)).document
+    assert document is not None
+    again = PlanDocument.model_validate_json(canonical_text(content_of(document)))
+    for section in set(SECTIONS) - {"people"}:
+        assert getattr(again, section) == getattr(document, section)
+
+
 def test_what_is_stored_and_the_yaml_for_editing_are_plans_themselves() -> None:
     plan = small_plan(regions=[{"id": "no", "name": "Norway", "countries": ["NO"]}])
     stored = content(plan)

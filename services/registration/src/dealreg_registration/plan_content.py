@@ -31,29 +31,33 @@ def content_of(document: PlanDocument) -> dict[str, Any]:
     for section in SECTIONS:
         value = getattr(document, section)
         if isinstance(value, Section):
-            content[section] = _bare(value.model_dump(mode="json", by_alias=True))
+            content[section] = _bare(value)
         elif value:
-            content[section] = [
-                _bare(item.model_dump(mode="json", by_alias=True, exclude_none=True))
-                for item in value
-            ]
+            content[section] = [_bare(item) for item in value]
     for person in content.get("people", ()):
         for name in _PERSONAL & person.keys():
             del person[name]
     return content
 
 
-def _bare(item: dict[str, Any]) -> dict[str, Any]:
-    """Without absent values and empty lists, at any depth."""
+def _bare(item: Section) -> dict[str, Any]:
+    return _without_empty(
+        item.model_dump(mode="json", by_alias=True),
+        item.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+    )
+
+
+def _without_empty(item: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """Without absent values and empty lists, at any depth, where they are the default anyway: ``told``
+    is the item without its defaults. No reminders at all is something else than the usual ones."""
     bare: dict[str, Any] = {}
     for name, value in item.items():
-        if value is None or value == [] or value == ():
-            continue
+        said = told.get(name)
         if isinstance(value, dict):
-            bare[name] = _bare(value)
-        elif isinstance(value, list) and isinstance(value[0], dict):
-            bare[name] = [_bare(inner) for inner in value]
-        else:
+            bare[name] = _without_empty(value, said or {})
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            bare[name] = list(map(_without_empty, value, said or [{}] * len(value)))
+        elif name in told or value not in (None, []):
             bare[name] = value
     return bare
 
