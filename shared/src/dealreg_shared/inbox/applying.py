@@ -8,9 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.contracts.envelope import Event
@@ -126,9 +137,8 @@ class Applying:
         states = self._lock_existing(conn, wanted)
         missing = [pair for pair in wanted if pair not in states]
         if missing:
-            insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
             conn.execute(
-                insert(self.tables.key).on_conflict_do_nothing(),
+                _making(conn.dialect.name, self.tables.key),
                 [
                     {"consumer": self.consumer, "topic": topic, "key": key, "version": 0}
                     for topic, key in missing
@@ -155,23 +165,11 @@ class Applying:
         changed = [state for state in states if state.changed]
         if not changed:
             return
-        table = self.tables.key
         conn.execute(
-            table.update()
-            .where(
-                table.c.consumer == self.consumer,
-                table.c.topic == bindparam("of_topic"),
-                table.c.key == bindparam("of_key"),
-            )
-            .values(
-                version=bindparam("new_version"),
-                event_id=bindparam("new_event_id"),
-                status=bindparam("new_status"),
-                reason=bindparam("new_reason"),
-                since=bindparam("new_since"),
-            ),
+            _saving(self.tables.key),
             [
                 {
+                    "of_consumer": self.consumer,
                     "of_topic": state.topic,
                     "of_key": state.key,
                     "new_version": state.version,
@@ -307,12 +305,8 @@ class Applying:
     def _lock_existing(
         self, conn: Connection, pairs: Sequence[tuple[str, str]]
     ) -> dict[tuple[str, str], KeyState]:
-        table = self.tables.key
         rows = conn.execute(
-            select(table)
-            .where(table.c.consumer == self.consumer, tuple_(table.c.topic, table.c.key).in_(pairs))
-            .order_by(table.c.topic, table.c.key)
-            .with_for_update()
+            _locking(self.tables.key), {"of_consumer": self.consumer, "pairs": pairs}
         )
         return {
             (row.topic, row.key): KeyState(
@@ -320,6 +314,44 @@ class Applying:
             )
             for row in rows
         }
+
+
+@cache
+def _locking(table: Table) -> Select[Any]:
+    return (
+        select(table)
+        .where(
+            table.c.consumer == bindparam("of_consumer"),
+            tuple_(table.c.topic, table.c.key).in_(bindparam("pairs", expanding=True)),
+        )
+        .order_by(table.c.topic, table.c.key)
+        .with_for_update()
+    )
+
+
+@cache
+def _making(dialect: str, table: Table) -> Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _saving(table: Table) -> Update:
+    return (
+        table.update()
+        .where(
+            table.c.consumer == bindparam("of_consumer"),
+            table.c.topic == bindparam("of_topic"),
+            table.c.key == bindparam("of_key"),
+        )
+        .values(
+            version=bindparam("new_version"),
+            event_id=bindparam("new_event_id"),
+            status=bindparam("new_status"),
+            reason=bindparam("new_reason"),
+            since=bindparam("new_since"),
+        )
+    )
 
 
 def _turns(received: Sequence[Received]) -> list[list[Received]]:

@@ -8,11 +8,12 @@ Must not publish anything: the relay does, after the commit.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zlib import crc32
 
 import orjson
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, Insert, Select, Table, Update, bindparam, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.contracts.base import EventData, format_instant
@@ -172,31 +173,48 @@ class Outbox:
         """
         table = self.tables.key_version
         pairs = sorted(set(uses))
-        insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
         conn.execute(
-            insert(table).on_conflict_do_nothing(),
+            _making(conn.dialect.name, table),
             [{"topic": topic, "key": key, "version": 0} for topic, key in pairs],
         )
-        locked = conn.execute(
-            select(table)
-            .where(tuple_(table.c.topic, table.c.key).in_(pairs))
-            .order_by(table.c.topic, table.c.key)
-            .with_for_update()
-        )
+        locked = conn.execute(_locking(table), {"pairs": pairs})
         last = {(row.topic, row.key): int(row.version) for row in locked}
         used = dict.fromkeys(pairs, 0)
         for pair in uses:
             used[pair] += 1
         conn.execute(
-            table.update()
-            .where(table.c.topic == bindparam("of_topic"), table.c.key == bindparam("of_key"))
-            .values(version=bindparam("new_version")),
+            _counting(table),
             [
                 {"of_topic": pair[0], "of_key": pair[1], "new_version": last[pair] + used[pair]}
                 for pair in pairs
             ],
         )
         return last
+
+
+@cache
+def _making(dialect: str, table: Table) -> Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _locking(table: Table) -> Select[Any]:
+    return (
+        select(table)
+        .where(tuple_(table.c.topic, table.c.key).in_(bindparam("pairs", expanding=True)))
+        .order_by(table.c.topic, table.c.key)
+        .with_for_update()
+    )
+
+
+@cache
+def _counting(table: Table) -> Update:
+    return (
+        table.update()
+        .where(table.c.topic == bindparam("of_topic"), table.c.key == bindparam("of_key"))
+        .values(version=bindparam("new_version"))
+    )
 
 
 def _topic(item: Outgoing) -> str:

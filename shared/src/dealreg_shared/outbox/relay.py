@@ -10,10 +10,23 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, or_, select
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.bus.headers import event_headers, tombstone_headers
@@ -195,21 +208,15 @@ class Relay:
         return tuple(sorted(held.scalars()))
 
     def _oldest_unsent(self, conn: Connection) -> Sequence[Row[Any]]:
-        table = self._tables.outbox
-        query = select(table.c.id, table.c.topic, table.c.key, table.c.version, table.c.body)
-        query = query.where(table.c.sent_at.is_(None))
-        if len(self._held.shards) < SHARDS:
-            query = query.where(table.c.shard.in_(self._held.shards))
-        return conn.execute(query.order_by(table.c.id).limit(BATCH)).all()
+        shards = self._held.shards
+        query = _unsent(self._tables.outbox, everything=len(shards) >= SHARDS)
+        return conn.execute(query, {"shards": shards, "limit": BATCH}).all()
 
     def _mark(self, conn: Connection, rows: Sequence[Row[Any]]) -> None:
         """Mark ``rows`` as sent. Where another relay did, or they were erased, this one came late."""
-        table = self._tables.outbox
-        ids = [row.id for row in rows]
         marked = conn.execute(
-            table.update()
-            .where(table.c.id.in_(ids), table.c.sent_at.is_(None))
-            .values(sent_at=app_now(conn))
+            _marking(self._tables.outbox),
+            {"ids": [row.id for row in rows], "now": app_now(conn)},
         )
         if marked.rowcount < len(rows):
             self._repeat_newest(conn, rows)
@@ -291,6 +298,24 @@ class Relay:
             get_logger(__name__).warning(
                 "the relay's shards stay leased until the lease ends", relay=self._name
             )
+
+
+@cache
+def _unsent(table: Table, everything: bool) -> Select[Any]:
+    query = select(table.c.id, table.c.topic, table.c.key, table.c.version, table.c.body)
+    query = query.where(table.c.sent_at.is_(None))
+    if not everything:
+        query = query.where(table.c.shard.in_(bindparam("shards", expanding=True)))
+    return query.order_by(table.c.id).limit(bindparam("limit", type_=Integer))
+
+
+@cache
+def _marking(table: Table) -> Update:
+    return (
+        table.update()
+        .where(table.c.id.in_(bindparam("ids", expanding=True)), table.c.sent_at.is_(None))
+        .values(sent_at=bindparam("now"))
+    )
 
 
 def _message(row: Row[Any]) -> Message:
