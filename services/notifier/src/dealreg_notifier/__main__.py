@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dealreg_notifier import deliveries, tables
+from dealreg_notifier import put_aside, tables
 from dealreg_notifier.app import NAME, PACKAGE, SOURCE, build, make_database
 from dealreg_notifier.domain.errors import NotifierError
 from dealreg_notifier.settings import NotifierSettings
@@ -28,7 +28,7 @@ cli.add_typer(dead_letters, name="dead-letters")
 @dead_letters.command("list")
 def list_dead() -> None:
     """What was put aside, the oldest first."""
-    rows = service.with_database(lambda database, _: database.read(deliveries.dead))
+    rows = service.with_database(lambda database, _: database.read(put_aside.dead))
     for row in rows:
         typer.echo(
             f"{row['delivery_id']}  {row['created_at']:%Y-%m-%d %H:%M}  {row['channel']}  "
@@ -46,7 +46,7 @@ def replay_dead(
     try:
         service.with_database(
             lambda database, _: database.write(
-                lambda conn: deliveries.replay(conn, ids, app_now(conn))
+                lambda conn: put_aside.replay(conn, ids, app_now(conn))
             )
         )
     except NotifierError as error:

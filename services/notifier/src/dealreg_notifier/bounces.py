@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, Delete, RowMapping, delete, select, update
 
 from dealreg_notifier.tables import bounce
-from dealreg_shared.db.among import among
+from dealreg_shared.db.among import among_given, listed, rows_among
 from dealreg_shared.web import paging
 
 
@@ -22,7 +23,12 @@ def put(conn: Connection, person_id: str, address: str, error: str, now: datetim
 def forget(conn: Connection, person_ids: Collection[str]) -> None:
     """The addresses work, or the people are erased."""
     if person_ids:
-        conn.execute(delete(bounce).where(among(conn, bounce.c.person_id, person_ids)))
+        conn.execute(_forgetting(conn.dialect.name), {"people": listed(person_ids)})
+
+
+@cache
+def _forgetting(dialect: str) -> Delete:
+    return delete(bounce).where(among_given(dialect, bounce.c.person_id, "people"))
 
 
 def renewed(conn: Connection, person_id: str, address: str | None) -> bool:
@@ -38,11 +44,8 @@ def renewed(conn: Connection, person_id: str, address: str | None) -> bool:
 
 def refused(conn: Connection, addresses: Mapping[str, str]) -> set[str]:
     """Who of these people (id -> address) has an address that was refused."""
-    rows = conn.execute(
-        select(bounce.c.person_id, bounce.c.address_sha256).where(
-            among(conn, bounce.c.person_id, addresses)
-        )
-    )
+    mine = bounce.c.person_id
+    rows = rows_among(conn, mine, addresses, mine, bounce.c.address_sha256)
     return {row.person_id for row in rows if row.address_sha256 == _hash(addresses[row.person_id])}
 
 

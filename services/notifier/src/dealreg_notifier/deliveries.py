@@ -7,19 +7,46 @@ writes nothing: its attempt is no longer the latest. Must not send anything.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, and_, case, func, literal, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from dealreg_notifier import bounces, endpoints, storms, tables
 from dealreg_notifier.channels.email import NAME as EMAIL
 from dealreg_notifier.channels.port import Channel, Place
-from dealreg_notifier.domain.errors import NoSuchDelivery, NotDead
-from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import UtcDateTime
-from dealreg_shared.db.among import among
+from dealreg_shared.db.among import among, among_given, listed
 
 OPEN_STATES = ("pending", "sending")
+
+_NOW = bindparam("now", type_=UtcDateTime)
+
+_DUE = (
+    select(tables.delivery)
+    .where(
+        tables.delivery.c.state.in_(OPEN_STATES),
+        tables.delivery.c.channel.in_(bindparam("channels", expanding=True)),
+        tables.delivery.c.due_at <= _NOW,
+        tables.delivery.c.carried_by.is_(None),
+    )
+    .order_by(tables.delivery.c.due_at, tables.delivery.c.delivery_id)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +104,11 @@ def claim(
     ``most`` messages of one group leave for a person within a minute; 0: no limit. Empty: nothing is due
     any more.
     """
-    table = tables.delivery
     gathers = [name for name, channel in channels.items() if channel.gathers]
+    wanted = {"channels": sorted(channels), "now": now, "limit": limit}
     storms.one_at_a_time(conn)
     while True:
-        due = list(
-            conn.execute(
-                select(table)
-                .where(
-                    table.c.state.in_(OPEN_STATES),
-                    table.c.channel.in_(sorted(channels)),
-                    table.c.due_at <= now,
-                    table.c.carried_by.is_(None),
-                )
-                .order_by(table.c.due_at, table.c.delivery_id)
-                .limit(limit)
-                .with_for_update(skip_locked=True)
-            ).mappings()
-        )
+        due = conn.execute(_DUE, wanted).mappings().all()
         if not due:
             return []
         mine = storms.gathered(conn, due, now, most, gathers)
@@ -105,57 +119,10 @@ def claim(
 def _take(
     conn: Connection, delivery_ids: Sequence[str], now: datetime, lease: timedelta
 ) -> list[Claimed]:
-    table, notice, person = tables.delivery, tables.notification, tables.person
-    wish = tables.preference
-    conn.execute(
-        update(table)
-        .where(
-            or_(
-                among(conn, table.c.delivery_id, delivery_ids),
-                among(conn, table.c.carried_by, delivery_ids),
-            )
-        )
-        .values(
-            state="sending",
-            attempt=table.c.attempt + 1,
-            due_at=now + lease,
-            begun_at=func.coalesce(table.c.begun_at, literal(now, UtcDateTime())),
-            carries=case(
-                (and_(table.c.carries == 0, table.c.carried_by.is_(None)), 1),
-                else_=table.c.carries,
-            ),
-        )
-    )
-    rows = conn.execute(
-        select(
-            table.c.delivery_id,
-            table.c.attempt,
-            table.c.spent,
-            table.c.channel,
-            table.c.recipient.label("person_id"),
-            table.c.digest_at,
-            person.c.name,
-            person.c.email,
-            wish.c.language,
-            notice.c.notification_id,
-            notice.c.kind,
-            notice.c.facts,
-            notice.c.title,
-            notice.c.created_at,
-            notice.c.correlation_id,
-            notice.c.recipient.label("addressee"),
-            notice.c.subject,
-            notice.c.text,
-        )
-        .select_from(
-            table.join(notice)
-            .outerjoin(person, person.c.person_id == table.c.recipient)
-            .outerjoin(wish, wish.c.person_id == table.c.recipient)
-        )
-        .where(among(conn, table.c.delivery_id, delivery_ids))
-    )
-    others = _carried(conn, delivery_ids)
-    claimed = rows.mappings().all()
+    ids = listed(delivery_ids)
+    conn.execute(_taking(conn.dialect.name), {"ids": ids, "now": now, "until": now + lease})
+    claimed = conn.execute(_taken(conn.dialect.name), {"ids": ids}).mappings().all()
+    others = _carried(conn, ids)
     places = endpoints.places(
         conn,
         [row["person_id"] for row in claimed if row["person_id"].startswith(endpoints.PREFIX)],
@@ -181,9 +148,78 @@ def _take(
     return [by_id[delivery_id] for delivery_id in delivery_ids]
 
 
-def _carried(conn: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Carried]]:
+@cache
+def _taking(dialect: str) -> Update:
+    """A message and all that it carries are in the hands of a process."""
+    table = tables.delivery
+    return (
+        update(table)
+        .where(
+            or_(
+                among_given(dialect, table.c.delivery_id, "ids"),
+                among_given(dialect, table.c.carried_by, "ids"),
+            )
+        )
+        .values(
+            state="sending",
+            attempt=table.c.attempt + 1,
+            due_at=bindparam("until"),
+            begun_at=func.coalesce(table.c.begun_at, _NOW),
+            carries=case(
+                (and_(table.c.carries == 0, table.c.carried_by.is_(None)), 1),
+                else_=table.c.carries,
+            ),
+        )
+    )
+
+
+@cache
+def _taken(dialect: str) -> Select[Any]:
+    """What ``Claimed`` says of a delivery, its notice and the person it goes to."""
+    table, notice, person = tables.delivery, tables.notification, tables.person
+    wish = tables.preference
+    return (
+        select(
+            table.c.delivery_id,
+            table.c.attempt,
+            table.c.spent,
+            table.c.channel,
+            table.c.recipient.label("person_id"),
+            table.c.digest_at,
+            person.c.name,
+            person.c.email,
+            wish.c.language,
+            notice.c.notification_id,
+            notice.c.kind,
+            notice.c.facts,
+            notice.c.title,
+            notice.c.created_at,
+            notice.c.correlation_id,
+            notice.c.recipient.label("addressee"),
+            notice.c.subject,
+            notice.c.text,
+        )
+        .select_from(
+            table.join(notice)
+            .outerjoin(person, person.c.person_id == table.c.recipient)
+            .outerjoin(wish, wish.c.person_id == table.c.recipient)
+        )
+        .where(among_given(dialect, table.c.delivery_id, "ids"))
+    )
+
+
+def _carried(conn: Connection, delivery_ids: list[str]) -> dict[str, list[Carried]]:
+    found: dict[str, list[Carried]] = {}
+    rows = conn.execute(_carried_by(conn.dialect.name), {"ids": delivery_ids})
+    for carried_by, *notice_row in rows:
+        found.setdefault(carried_by, []).append(Carried(*notice_row))
+    return found
+
+
+@cache
+def _carried_by(dialect: str) -> Select[Any]:
     table, notice = tables.delivery, tables.notification
-    rows = conn.execute(
+    return (
         select(
             table.c.carried_by,
             notice.c.notification_id,
@@ -192,13 +228,9 @@ def _carried(conn: Connection, delivery_ids: Sequence[str]) -> dict[str, list[Ca
             notice.c.correlation_id,
         )
         .select_from(table.join(notice))
-        .where(among(conn, table.c.carried_by, delivery_ids))
+        .where(among_given(dialect, table.c.carried_by, "ids"))
         .order_by(notice.c.created_at, notice.c.notification_id)
     )
-    found: dict[str, list[Carried]] = {}
-    for carried_by, *notice_row in rows:
-        found.setdefault(carried_by, []).append(Carried(*notice_row))
-    return found
 
 
 def record(
@@ -252,44 +284,54 @@ def prolong(conn: Connection, claimed: Mapping[str, int], until: datetime) -> No
 
 def record_delivered(conn: Connection, claimed: Sequence[Claimed], now: datetime) -> set[str]:
     """Write that these arrived. Returns those that no later attempt, and no erasure, has overtaken."""
-    return _write_all(conn, claimed, {"state": "delivered", "error": None, "ended_at": now})
+    return _write_all(conn, claimed, "delivered", now)
 
 
 def give_back(conn: Connection, claimed: Sequence[Claimed], now: datetime) -> None:
     """These were claimed and not sent, unless somebody else has them by now. The attempt's number stays
     used, as it is the fence, but does not count."""
-    spent = tables.delivery.c.spent + 1
-    _write_all(conn, claimed, {"state": "pending", "spent": spent, "due_at": now})
+    _write_all(conn, claimed, "pending", now)
 
 
-def _write_all(conn: Connection, claimed: Sequence[Claimed], values: Mapping[str, Any]) -> set[str]:
+_Written = Literal["delivered", "pending"]
+
+_VALUES: Mapping[_Written, Mapping[str, Any]] = {
+    "delivered": {"state": "delivered", "error": None, "ended_at": _NOW},
+    "pending": {"state": "pending", "spent": tables.delivery.c.spent + 1, "due_at": _NOW},
+}
+
+
+def _write_all(
+    conn: Connection, claimed: Sequence[Claimed], state: _Written, now: datetime
+) -> set[str]:
     """Write to those whose attempt is still the latest, and to what they carry. Returns which."""
-    table = tables.delivery
+    latest, carried = _writing(conn.dialect.name, state)
     attempts: dict[int, list[str]] = {}
     for item in claimed:
         attempts.setdefault(item.attempt, []).append(item.delivery_id)
     written: set[str] = set()
     for attempt, ids in attempts.items():  # mostly one: the first
         written.update(
-            conn.execute(
-                update(table)
-                .where(
-                    among(conn, table.c.delivery_id, ids),
-                    table.c.attempt == attempt,
-                    table.c.state == "sending",
-                )
-                .values(values)
-                .returning(table.c.delivery_id)
-            ).scalars()
+            conn.execute(latest, {"ids": listed(ids), "of_attempt": attempt, "now": now}).scalars()
         )
     leading = [item.delivery_id for item in claimed if item.others and item.delivery_id in written]
     if leading:
-        conn.execute(
-            update(table)
-            .where(among(conn, table.c.carried_by, leading), table.c.state == "sending")
-            .values(values)
-        )
+        conn.execute(carried, {"ids": listed(leading), "now": now})
     return written
+
+
+@cache
+def _writing(dialect: str, state: _Written) -> tuple[ReturningUpdate[tuple[str]], Update]:
+    """To deliveries of one attempt, and to what they carry."""
+    table = tables.delivery
+    sending = update(table).where(table.c.state == "sending").values(_VALUES[state])
+    return (
+        sending.where(
+            among_given(dialect, table.c.delivery_id, "ids"),
+            table.c.attempt == bindparam("of_attempt"),
+        ).returning(table.c.delivery_id),
+        sending.where(among_given(dialect, table.c.carried_by, "ids")),
+    )
 
 
 def hold_back(conn: Connection, endpoint_id: str, until: datetime, but: str) -> None:
@@ -317,70 +359,3 @@ def cancel_for(conn: Connection, person_id: str, reason: str, now: datetime) -> 
         .values(state="cancelled", ended_at=now)
     )
     conn.execute(update(table).where(table.c.recipient == person_id).values(error=reason))
-
-
-REVIVED = timedelta(days=7)
-"""How old a refused notice may be to go to a new address."""
-
-
-def revive(conn: Connection, person_id: str, channel: str, now: datetime) -> None:
-    """The person has another address: what was put aside lately is sent to it."""
-    table = tables.delivery
-    found = conn.execute(
-        select(table.c.delivery_id).where(
-            table.c.recipient == person_id,
-            table.c.channel == channel,
-            table.c.state == "dead",
-            table.c.carried_by.is_(None),
-            table.c.created_at > now - REVIVED,
-        )
-    )
-    ids = list(found.scalars())
-    if ids:
-        replay(conn, ids, now)
-
-
-def dead(conn: Connection) -> Sequence[RowMapping]:
-    """Everything that was put aside, the oldest first."""
-    table, notice = tables.delivery, tables.notification
-    return (
-        conn.execute(
-            select(table, notice.c.kind, notice.c.title)
-            .select_from(table.join(notice))
-            .where(table.c.state == "dead")
-            .order_by(table.c.created_at, table.c.delivery_id)
-        )
-        .mappings()
-        .all()
-    )
-
-
-def replay(conn: Connection, delivery_ids: Sequence[str], now: datetime) -> None:
-    """Send these again, with as many attempts as a new delivery has. They keep their ids.
-
-    One that went in a message with others goes with all of them again. Raises ``NoSuchDelivery`` or
-    ``NotDead`` and then replays none.
-    """
-    table = tables.delivery
-    rows = conn.execute(
-        select(table.c.delivery_id, table.c.state, table.c.carried_by)
-        .where(table.c.delivery_id.in_(delivery_ids))
-        .order_by(table.c.delivery_id)
-        .with_for_update()
-    )
-    found = {row.delivery_id: row for row in rows}
-    for delivery_id in delivery_ids:
-        if delivery_id not in found:
-            raise NoSuchDelivery(f"there is no delivery {delivery_id}")
-        if found[delivery_id].state != "dead":
-            raise NotDead(f"delivery {delivery_id} is {found[delivery_id].state}, not dead")
-    crashpoint("deliveries.replayed")
-    messages = sorted({row.carried_by or row.delivery_id for row in found.values()})
-    conn.execute(
-        update(table)
-        .where(
-            or_(table.c.delivery_id.in_(messages), table.c.carried_by.in_(messages)),
-            table.c.state == "dead",
-        )
-        .values(state="pending", spent=table.c.attempt, due_at=now, ended_at=None)
-    )

@@ -7,15 +7,17 @@ the caller's transaction. The only place that reads or writes a person's name or
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_notifier import tables
 from dealreg_notifier.channels.port import Contact
 from dealreg_notifier.domain.plan_changes import Sections
 from dealreg_shared.contracts.people import Delegation
+from dealreg_shared.db.among import among_given, listed, rows_among
 from dealreg_shared.inbox import NotYet
 
 MARKET_SECTIONS = ("regions", "segments")
@@ -41,12 +43,10 @@ def contacts(
 
     Erased people are nobody.
     """
-    table = tables.person
     partners = {r.removeprefix(prefix) for r in recipients if r.startswith(prefix)}
     staff = {r for r in recipients if not r.startswith(prefix)}
-    rows = conn.execute(
-        select(table).where(or_(table.c.partner_id.in_(partners), table.c.person_id.in_(staff)))
-    ).mappings()
+    given = {"partners": listed(partners), "staff": listed(staff)}
+    rows = conn.execute(_behind(conn.dialect.name), given).mappings()
     found: dict[str, list[Reachable]] = {}
     seen: set[str] = set()
     for row in sorted(rows, key=lambda row: str(row["person_id"])):
@@ -63,14 +63,25 @@ def contacts(
     return found
 
 
+@cache
+def _behind(dialect: str) -> Select[Any]:
+    person = tables.person
+    return select(person).where(
+        or_(
+            among_given(dialect, person.c.partner_id, "partners"),
+            among_given(dialect, person.c.person_id, "staff"),
+        )
+    )
+
+
 def erased(conn: Connection, person_ids: Iterable[str | None]) -> set[str]:
     """Which of these people can never be told anything again."""
     wanted = {person_id for person_id in person_ids if person_id is not None}
     if not wanted:
         return set()
-    table = tables.person
-    query = select(table.c.person_id).where(table.c.person_id.in_(wanted), table.c.erased)
-    return set(conn.execute(query).scalars())
+    person = tables.person.c
+    rows = rows_among(conn, person.person_id, wanted, person.person_id, person.erased)
+    return {row.person_id for row in rows if row.erased}
 
 
 def known(conn: Connection, person_id: str) -> bool:
@@ -117,16 +128,24 @@ def delegates(
     conn: Connection, person_ids: Collection[str], now: datetime
 ) -> dict[str, dict[str, datetime]]:
     """Person id -> who stands in for this person now, and until when. No chains."""
-    table = tables.delegation
-    query = (
-        select(table)
-        .where(table.c.person_id.in_(person_ids), table.c.begins <= now, now < table.c.ends)
-        .order_by(table.c.person_id, table.c.delegate_id, table.c.ends)
-    )
     found: dict[str, dict[str, datetime]] = {}
-    for row in conn.execute(query):
+    for row in conn.execute(_away(conn.dialect.name), {"people": listed(person_ids), "now": now}):
         found.setdefault(row.person_id, {})[row.delegate_id] = row.ends
     return found
+
+
+@cache
+def _away(dialect: str) -> Select[Any]:
+    table = tables.delegation
+    return (
+        select(table)
+        .where(
+            among_given(dialect, table.c.person_id, "people"),
+            table.c.begins <= bindparam("now"),
+            table.c.ends > bindparam("now"),
+        )
+        .order_by(table.c.person_id, table.c.delegate_id, table.c.ends)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +154,16 @@ class ProgrammeShown:
     zone: str
 
 
+_PROGRAMME = (
+    select(tables.plan.c.programme_name, tables.plan.c.time_zone)
+    .order_by(tables.plan.c.number.desc())
+    .limit(1)
+)
+
+
 def programme(conn: Connection) -> ProgrammeShown:
     """Name and time zone of the newest plan; before the first plan, UTC."""
-    table = tables.plan
-    row = conn.execute(
-        select(table.c.programme_name, table.c.time_zone).order_by(table.c.number.desc()).limit(1)
-    ).first()
+    row = conn.execute(_PROGRAMME).first()
     return ProgrammeShown("Partner programme", "UTC") if row is None else ProgrammeShown(*row)
 
 
@@ -169,6 +192,9 @@ class Names:
         }
 
 
+_ARRIVED = select(tables.plan.c.number).where(tables.plan.c.number == bindparam("plan"))
+
+
 def names(
     conn: Connection,
     plan_number: int,
@@ -178,25 +204,34 @@ def names(
 ) -> Names:
     """Names for these ids, and for all regions and segments. Raises ``NotYet`` while the plan's manifest
     has not arrived."""
-    arrived = select(tables.plan.c.number).where(tables.plan.c.number == plan_number)
-    if conn.execute(arrived).first() is None:
+    if conn.execute(_ARRIVED, {"plan": plan_number}).first() is None:
         raise NotYet(f"plan {plan_number} has not arrived")
-    table = tables.plan_name
-    rows = conn.execute(
-        select(table.c.section, table.c.item_id, table.c.name).where(
-            table.c.plan_number == plan_number,
-            or_(
-                and_(table.c.section == "product_lines", table.c.item_id.in_(set(lines))),
-                and_(table.c.section == "partners", table.c.item_id.in_(set(partners))),
-                table.c.section.in_(MARKET_SECTIONS),
-            ),
-        )
-    ).all()
+    given = {"plan": plan_number, "lines": listed(lines), "partners": listed(partners)}
+    rows = conn.execute(_named(conn.dialect.name), given).all()
     return Names(
         *(
             {row.item_id: row.name for row in rows if row.section == section}
             for section in NAMED_SECTIONS
         )
+    )
+
+
+@cache
+def _named(dialect: str) -> Select[Any]:
+    table = tables.plan_name
+    return select(table.c.section, table.c.item_id, table.c.name).where(
+        table.c.plan_number == bindparam("plan"),
+        or_(
+            and_(
+                table.c.section == "product_lines",
+                among_given(dialect, table.c.item_id, "lines"),
+            ),
+            and_(
+                table.c.section == "partners",
+                among_given(dialect, table.c.item_id, "partners"),
+            ),
+            table.c.section.in_(MARKET_SECTIONS),
+        ),
     )
 
 

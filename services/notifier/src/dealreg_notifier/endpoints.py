@@ -7,9 +7,10 @@ reads or writes an endpoint's URL and secrets.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, delete, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, delete, func, or_, select, update
 
 from dealreg_notifier.channels.port import Exchange, Place
 from dealreg_notifier.channels.webhook import NAME as WEBHOOK
@@ -24,6 +25,7 @@ from dealreg_notifier.tables import (
     endpoint_secret,
     person,
 )
+from dealreg_shared.db.among import among_given, listed, rows_among
 from dealreg_shared.db.bulk import insert_rows
 from dealreg_shared.ids import new_id
 
@@ -189,13 +191,8 @@ def places(conn: Connection, endpoint_ids: Collection[str], now: datetime) -> di
 def wanting(conn: Connection, recipients: Collection[str]) -> dict[str, list[Wanting]]:
     """Recipient -> the enabled endpoints of its own, of its roles, and of all staff."""
     staff = {recipient for recipient in recipients if not recipient.startswith(PARTNER)}
-    of_staff = or_(endpoint.c.owner == PROGRAMME, endpoint.c.owner.startswith(ROLE))
-    owned = endpoint.c.owner.in_(set(recipients))
-    rows = conn.execute(
-        select(endpoint)
-        .where(endpoint.c.enabled, or_(owned, of_staff) if staff else owned)
-        .order_by(endpoint.c.endpoint_id)
-    ).mappings()
+    query = _enabled(conn.dialect.name, bool(staff))
+    rows = conn.execute(query, {"owners": listed(recipients)}).mappings()
     found = [
         Wanting(
             row["endpoint_id"],
@@ -219,10 +216,19 @@ def wanting(conn: Connection, recipients: Collection[str]) -> dict[str, list[Wan
     }
 
 
-def _roles(conn: Connection, person_ids: Collection[str]) -> dict[str, list[str]]:
-    rows = conn.execute(
-        select(person.c.person_id, person.c.roles).where(person.c.person_id.in_(set(person_ids)))
+@cache
+def _enabled(dialect: str, staff: bool) -> Select[Any]:
+    owned = among_given(dialect, endpoint.c.owner, "owners")
+    of_staff = or_(endpoint.c.owner == PROGRAMME, endpoint.c.owner.startswith(ROLE))
+    return (
+        select(endpoint)
+        .where(endpoint.c.enabled, or_(owned, of_staff) if staff else owned)
+        .order_by(endpoint.c.endpoint_id)
     )
+
+
+def _roles(conn: Connection, person_ids: Collection[str]) -> dict[str, list[str]]:
+    rows = rows_among(conn, person.c.person_id, person_ids, person.c.person_id, person.c.roles)
     return {row.person_id: [f"{ROLE}{role}" for role in row.roles] for row in rows}
 
 

@@ -5,7 +5,7 @@ was sent, and what is still to be sent, stands there.
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, select, tuple_
 
 from dealreg_notifier.tables import delivery_attempt
 from dealreg_shared.db import Database, app_now
@@ -13,21 +13,23 @@ from dealreg_shared.db import Database, app_now
 BATCH = 1000
 """Rows per transaction, so that nobody waits long for one."""
 
+_LOG = delivery_attempt.c
+
+_OLDEST = (
+    select(_LOG.delivery_id, _LOG.attempt)
+    .where(_LOG.at < bindparam("before"))
+    .order_by(_LOG.at)
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_FORGET = delete(delivery_attempt).where(tuple_(_LOG.delivery_id, _LOG.attempt).in_(_OLDEST))
+
 
 def forget_old(database: Database, keep: timedelta) -> Callable[[], Awaitable[int]]:
     """A tick that deletes attempts older than ``keep``, a batch per transaction. Returns how many."""
 
     def batch(conn: Connection) -> int:
-        log = delivery_attempt.c
-        oldest = (
-            select(log.delivery_id, log.attempt)
-            .where(log.at < app_now(conn) - keep)
-            .order_by(log.at)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-        )
-        gone = delete(delivery_attempt).where(tuple_(log.delivery_id, log.attempt).in_(oldest))
-        return conn.execute(gone).rowcount
+        return conn.execute(_FORGET, {"before": app_now(conn) - keep}).rowcount
 
     async def run() -> int:
         forgotten = 0

@@ -7,14 +7,26 @@ way.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    RowMapping,
+    Select,
+    Update,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_notifier import tables
 from dealreg_notifier.courses import course_of, course_row
 from dealreg_notifier.domain.ladder import TimerDue
+from dealreg_shared.db.among import among_given, listed
 from dealreg_shared.db.bulk import insert_rows
 from dealreg_shared.ids import new_id
 from dealreg_shared.ladder import Course
@@ -89,23 +101,33 @@ def case_plan(conn: Connection, conflict_id: str) -> int:
 
 def lock_cases(conn: Connection, conflict_ids: Collection[str]) -> list[Case]:
     """These cases, locked in the order of their ids until the transaction ends."""
+    rows = conn.execute(_locked(conn.dialect.name), {"ids": listed(conflict_ids)}).mappings()
+    return [case_of(row) for row in rows]
+
+
+@cache
+def _locked(dialect: str) -> Select[Any]:
     table = tables.conflict_case
-    rows = conn.execute(
+    return (
         select(table)
-        .where(table.c.conflict_id.in_(sorted(conflict_ids)))
+        .where(among_given(dialect, table.c.conflict_id, "ids"))
         .order_by(table.c.conflict_id)
         .with_for_update()
-    ).mappings()
-    return [case_of(row) for row in rows]
+    )
+
+
+_LEVELS = (
+    update(tables.conflict_case)
+    .where(tables.conflict_case.c.conflict_id == bindparam("b_id"))
+    .values(level=bindparam("b_level"), breached=bindparam("b_breached"))
+)
 
 
 def set_levels(conn: Connection, cases: Sequence[Case]) -> None:
     """Write which level was told and which missed deadlines are on record, per case."""
     if cases:
         conn.execute(
-            update(tables.conflict_case)
-            .where(tables.conflict_case.c.conflict_id == bindparam("b_id"))
-            .values(level=bindparam("b_level"), breached=bindparam("b_breached")),
+            _LEVELS,
             [
                 {
                     "b_id": case.conflict_id,
@@ -161,29 +183,36 @@ def put_case_claims(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None
     insert_rows(conn, [(tables.case_claim, rows)])
 
 
+_MOVED = (
+    update(tables.case_claim)
+    .where(tables.case_claim.c.claim_id == bindparam("b_id"))
+    .values(state=bindparam("b_state"))
+)
+
+
 def move_claims(conn: Connection, states: Mapping[str, str]) -> None:
     """Claims that stand in a case changed their state; others are no affair of it."""
     if states:
-        conn.execute(
-            update(tables.case_claim)
-            .where(tables.case_claim.c.claim_id == bindparam("b_id"))
-            .values(state=bindparam("b_state")),
-            [{"b_id": id_, "b_state": states[id_]} for id_ in sorted(states)],
-        )
+        conn.execute(_MOVED, [{"b_id": id_, "b_state": states[id_]} for id_ in sorted(states)])
 
 
 def case_claims(conn: Connection, conflict_ids: Collection[str]) -> dict[str, list[RowMapping]]:
     """The claims of each case in true order."""
-    table = tables.case_claim
-    rows = conn.execute(
-        select(table)
-        .where(table.c.conflict_id.in_(set(conflict_ids)))
-        .order_by(table.c.conflict_id, table.c.place, table.c.claim_id)
-    ).mappings()
+    rows = conn.execute(_in_order(conn.dialect.name), {"ids": listed(conflict_ids)}).mappings()
     found: dict[str, list[RowMapping]] = {}
     for row in rows:
         found.setdefault(row["conflict_id"], []).append(row)
     return found
+
+
+@cache
+def _in_order(dialect: str) -> Select[Any]:
+    table = tables.case_claim
+    return (
+        select(table)
+        .where(among_given(dialect, table.c.conflict_id, "ids"))
+        .order_by(table.c.conflict_id, table.c.place, table.c.claim_id)
+    )
 
 
 def put_timers(
@@ -225,26 +254,31 @@ def void_former(conn: Connection, subject: str, generation: int, now: datetime) 
     )
 
 
+_DUE = (
+    select(tables.timer)
+    .where(tables.timer.c.state == "pending", tables.timer.c.due_at <= bindparam("now"))
+    .order_by(tables.timer.c.due_at)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+
+
 def claim_due_timers(conn: Connection, now: datetime, limit: int) -> list[RowMapping]:
     """Due timers that no other process holds, the most overdue first; locked."""
-    table = tables.timer
-    return list(
-        conn.execute(
-            select(table)
-            .where(table.c.state == "pending", table.c.due_at <= now)
-            .order_by(table.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        ).mappings()
-    )
+    return list(conn.execute(_DUE, {"now": now, "limit": limit}).mappings())
 
 
 def end_timers(conn: Connection, timer_ids: Collection[str], now: datetime) -> None:
     """These timers have fired."""
-    conn.execute(
+    conn.execute(_fired(conn.dialect.name), {"ids": listed(timer_ids), "now": now})
+
+
+@cache
+def _fired(dialect: str) -> Update:
+    return (
         update(tables.timer)
-        .where(tables.timer.c.timer_id.in_(timer_ids))
-        .values(state="fired", ended_at=now)
+        .where(among_given(dialect, tables.timer.c.timer_id, "ids"))
+        .values(state="fired", ended_at=bindparam("now"))
     )
 
 

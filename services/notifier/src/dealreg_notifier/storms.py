@@ -6,18 +6,17 @@ send anything, nor touch a notice: only what travels is gathered.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, RowMapping, and_, func, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, select, update
 
 from dealreg_notifier.domain.gathering import SINGLY, TOGETHER, WINDOW, Gathering, Sent, gather
 from dealreg_notifier.tables import delivery
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db.among import among
 
-_LOCK = 4_717_001
-"""A number of our own among PostgreSQL's advisory locks."""
+_LOCK = select(func.pg_advisory_xact_lock(4_717_001))
+"""The number is our own among PostgreSQL's advisory locks."""
 
 
 class Pile(NamedTuple):
@@ -28,6 +27,41 @@ class Pile(NamedTuple):
     kind_group: str
     digest_at: datetime | None
 
+    def given(self, **more: Any) -> dict[str, Any]:
+        """The parameters of a statement about the pile, and ``more``."""
+        return {f"of_{name}": value for name, value in self._asdict().items()} | more
+
+
+_OF_PERSON = and_(
+    delivery.c.recipient == bindparam("of_recipient"), delivery.c.channel == bindparam("of_channel")
+)
+_OF_GROUP = and_(
+    _OF_PERSON, delivery.c.kind_group == bindparam("of_kind_group"), delivery.c.digest_at.is_(None)
+)
+_OF_DIGEST = and_(_OF_PERSON, delivery.c.digest_at == bindparam("of_digest_at"))
+
+_WAITING = and_(
+    delivery.c.begun_at.is_(None),
+    delivery.c.attempt == 0,
+    delivery.c.state == "pending",
+    delivery.c.due_at <= bindparam("now"),
+    delivery.c.carried_by.is_(None),
+)
+"""What is due and was never claimed."""
+
+_HOW_MANY = select(func.count()).select_from(delivery).where(_OF_GROUP, _WAITING)
+_PUT_OFF = update(delivery).where(_OF_GROUP, _WAITING).values(due_at=bindparam("until"))
+_LOAD = (
+    update(delivery)
+    .where(_WAITING, delivery.c.delivery_id != bindparam("lead"))
+    .values(carried_by=bindparam("lead"))
+)
+_LOAD_GROUP, _LOAD_DIGEST = _LOAD.where(_OF_GROUP), _LOAD.where(_OF_DIGEST)
+_SENT = select(delivery.c.begun_at, delivery.c.carries).where(
+    _OF_GROUP, delivery.c.begun_at > bindparam("since"), delivery.c.carried_by.is_(None)
+)
+_DIGEST_SENT = select(delivery.c.delivery_id).where(_OF_DIGEST, delivery.c.carries > 0).limit(1)
+
 
 def one_at_a_time(conn: Connection) -> None:
     """Processes claim one after the other, so that one person's pile is not split between two.
@@ -35,7 +69,7 @@ def one_at_a_time(conn: Connection) -> None:
     SQLite has one writer anyway.
     """
     if conn.dialect.name == "postgresql":
-        conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        conn.execute(_LOCK)
 
 
 def gathered(
@@ -61,7 +95,7 @@ def gathered(
             leaving[delivery_id] = 1 + _load(conn, pile, delivery_id, now)
     for pile, way in ways.items():
         if way.until is not None:
-            conn.execute(update(delivery).where(_waiting(pile, now)).values(due_at=way.until))
+            conn.execute(_PUT_OFF, pile.given(now=now, until=way.until))
     if late:
         conn.execute(
             update(delivery).where(among(conn, delivery.c.delivery_id, late)).values(digest_at=None)
@@ -84,42 +118,24 @@ def _ways(
         if pile.digest_at is not None:
             ways[pile] = SINGLY if _digest_sent(conn, pile) else TOGETHER
             continue
-        waiting = conn.execute(
-            select(func.count()).select_from(delivery).where(_waiting(pile, now))
-        ).scalar_one()
+        waiting = conn.execute(_HOW_MANY, pile.given(now=now)).scalar_one()
         ways[pile] = gather(waiting, _sent(conn, pile, now), now, most)
     return ways
 
 
 def _load(conn: Connection, pile: Pile, lead: str, now: datetime) -> int:
     """Put all that waits in the message of ``lead``. Returns how many."""
-    return conn.execute(
-        update(delivery)
-        .where(_waiting(pile, now), delivery.c.delivery_id != lead)
-        .values(carried_by=lead)
-    ).rowcount
+    load = _LOAD_GROUP if pile.digest_at is None else _LOAD_DIGEST
+    return conn.execute(load, pile.given(now=now, lead=lead)).rowcount
 
 
 def _sent(conn: Connection, pile: Pile, now: datetime) -> list[Sent]:
-    rows = conn.execute(
-        select(delivery.c.begun_at, delivery.c.carries).where(
-            _same(pile),
-            delivery.c.begun_at > now - WINDOW,
-            delivery.c.carried_by.is_(None),
-            delivery.c.digest_at.is_(None),
-        )
-    )
+    rows = conn.execute(_SENT, pile.given(since=now - WINDOW))
     return [Sent(row.begun_at, row.carries) for row in rows]
 
 
 def _digest_sent(conn: Connection, pile: Pile) -> bool:
-    query = select(delivery.c.delivery_id).where(
-        delivery.c.recipient == pile.recipient,
-        delivery.c.channel == pile.channel,
-        delivery.c.digest_at == pile.digest_at,
-        delivery.c.carries > 0,
-    )
-    return conn.execute(query.limit(1)).first() is not None
+    return conn.execute(_DIGEST_SENT, pile.given()).first() is not None
 
 
 def _pile(row: RowMapping) -> Pile:
@@ -127,25 +143,3 @@ def _pile(row: RowMapping) -> Pile:
     digest_at = row["digest_at"]
     group = "" if digest_at is not None else row["kind_group"]
     return Pile(row["recipient"], row["channel"], group, digest_at)
-
-
-def _same(pile: Pile) -> ColumnElement[bool]:
-    mine = and_(delivery.c.recipient == pile.recipient, delivery.c.channel == pile.channel)
-    return (
-        mine if pile.digest_at is not None else and_(mine, delivery.c.kind_group == pile.kind_group)
-    )
-
-
-def _waiting(pile: Pile, now: datetime) -> ColumnElement[bool]:
-    """What is due, was never claimed and belongs to the pile."""
-    return and_(
-        _same(pile),
-        delivery.c.begun_at.is_(None),
-        delivery.c.attempt == 0,
-        delivery.c.state == "pending",
-        delivery.c.due_at <= now,
-        delivery.c.carried_by.is_(None),
-        delivery.c.digest_at.is_(None)
-        if pile.digest_at is None
-        else delivery.c.digest_at == pile.digest_at,
-    )

@@ -4,19 +4,18 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, update
 
 from dealreg_notifier.domain.preferences import Digest, Preferences, QuietHours
 from dealreg_notifier.tables import Fields, preference
+from dealreg_shared.db.among import rows_among
 
 
 def read(conn: Connection, person_ids: Collection[str]) -> dict[str, Preferences]:
     """What these people wish; who wishes nothing is left out."""
     if not person_ids:
         return {}
-    rows = conn.execute(
-        select(preference).where(preference.c.person_id.in_(set(person_ids)))
-    ).mappings()
+    rows = rows_among(conn, preference.c.person_id, person_ids).mappings()
     return {row["person_id"]: _of(row) for row in rows}
 
 

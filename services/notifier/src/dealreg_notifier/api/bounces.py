@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from dealreg_notifier import bounces, deliveries
+from dealreg_notifier import bounces, put_aside
 from dealreg_notifier.channels.email import NAME as EMAIL
 from dealreg_notifier.domain.errors import NoSuchBounce
 from dealreg_notifier.tables import Fields
@@ -56,7 +56,7 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
             if not bounces.known(conn, person_id):
                 raise NoSuchBounce("no address of this person is refused")
             bounces.forget(conn, [person_id])
-            deliveries.revive(conn, person_id, EMAIL, app_now(conn))
+            put_aside.revive(conn, person_id, EMAIL, app_now(conn))
 
         await database.write(work)
         return Response(status_code=204)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Connection, Select, select
 
-from dealreg_notifier import deliveries, tables
+from dealreg_notifier import put_aside, tables
 from dealreg_notifier.api.schemas import Delivery, DeliveryState
 from dealreg_notifier.domain.errors import NoSuchDelivery
 from dealreg_shared.auth import Authenticator, Principal
@@ -41,7 +41,7 @@ def router(database: Database, authenticator: Authenticator) -> APIRouter:
         """Send a dead delivery again, with as many attempts as a new one and the same id."""
 
         def work(conn: Connection) -> Delivery:
-            deliveries.replay(conn, [delivery_id], app_now(conn))
+            put_aside.replay(conn, [delivery_id], app_now(conn))
             return _one(conn, delivery_id)
 
         return await database.write(work)

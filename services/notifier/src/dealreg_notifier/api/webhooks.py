@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy import Connection, RowMapping, select
 
-from dealreg_notifier import deliveries, endpoints
+from dealreg_notifier import endpoints, put_aside
 from dealreg_notifier.api.notifications import own_inbox
 from dealreg_notifier.api.schemas_webhooks import (
     Attempt,
@@ -279,7 +279,7 @@ def router(
             if not _mine(conn, endpoint_id, caller)["enabled"]:
                 raise EndpointOff("switch the endpoint on first")
             wanted = _dead(conn, endpoint_id, body.delivery_ids)
-            deliveries.replay(conn, wanted, app_now(conn))
+            put_aside.replay(conn, wanted, app_now(conn))
             return Replayed(deliveries=len(wanted))
 
         return await database.write(work)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dealreg_notifier import bounces, deliveries, directory, endpoints, wishes
+from dealreg_notifier import bounces, deliveries, directory, endpoints, put_aside, wishes
 from dealreg_notifier.channels.email import NAME as EMAIL
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.db import app_now
@@ -16,7 +16,7 @@ def person_updated(conn: Connection, event: Event[Any]) -> None:
     """The latest value of a person wins. A new address gets what the old one refused lately."""
     data = event.data
     if bounces.renewed(conn, data.person_id, data.email):
-        deliveries.revive(conn, data.person_id, EMAIL, app_now(conn))
+        put_aside.revive(conn, data.person_id, EMAIL, app_now(conn))
     directory.put_person(
         conn,
         {
