@@ -34,9 +34,10 @@ class Proxy:
         started.set()
         await stop.wait()
         server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        while self._connections:  # one may have come just now
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._connect(reader, writer))
@@ -45,11 +46,21 @@ class Proxy:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side or a lost answer ends it."""
-        try:
-            there, onward = await asyncio.open_connection("127.0.0.1", self.target)
-        except OSError:
-            writer.transport.abort()
-            return
+        with _aborted(writer):
+            try:
+                there, onward = await asyncio.open_connection("127.0.0.1", self.target)
+            except OSError:
+                return
+            with _aborted(onward):
+                await self._forward(reader, writer, there, onward)
+
+    async def _forward(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        there: asyncio.StreamReader,
+        onward: asyncio.StreamWriter,
+    ) -> None:
         cut = asyncio.Event()
 
         async def ask() -> None:
@@ -74,8 +85,15 @@ class Proxy:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            for side in (writer, onward):
-                side.transport.abort()
+
+
+@contextmanager
+def _aborted(writer: asyncio.StreamWriter) -> Iterator[None]:
+    """Aborted at the end, even when the task is cancelled a second time."""
+    try:
+        yield
+    finally:
+        writer.transport.abort()
 
 
 @contextmanager
