@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import make_url
 
+from dealreg.demo.throwaway import in_memory
 from dealreg_devstack import Postgres
 from dealreg_shared.bus.embedded import EmbeddedBus
 from dealreg_shared.db import Database
@@ -20,9 +21,6 @@ pytest_plugins = ["tests.chromium_fixtures", "tests.devstack_fixtures"]
 # No test asserts speed: a busy machine is no fault.
 settings.register_profile("dealreg", deadline=None)
 settings.load_profile("dealreg")
-
-MEMORY = Path("/dev/shm")  # noqa: S108 -- pytest makes a folder there for this user alone
-ROOM = 2 * 1024**3
 
 _EMPTIED = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -41,10 +39,8 @@ def pytest_configure() -> None:
     else it takes a ninth of the processor's time.
     """
     gc.set_threshold(20_000, 10, 10)
-    if os.access(MEMORY, os.W_OK):
-        free = os.statvfs(MEMORY)
-        if free.f_bavail * free.f_frsize >= ROOM:
-            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    if (place := in_memory()) is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.devstack)])

@@ -15,6 +15,7 @@ from dealreg.all_in_one import build_all
 from dealreg.compose import Joined
 from dealreg.demo import stream
 from dealreg.demo.run import Outcome, embedded, replay
+from dealreg.demo.throwaway import in_memory
 from dealreg.settings import all_settings
 from dealreg.terminal import MISUSED, refuse
 from dealreg_shared import serve
@@ -60,7 +61,7 @@ def demo(
         _port_is_free(port)
     if data is not None and data.exists() and any(data.iterdir()):
         refuse(f"{data} is not empty; name a new folder.", MISUSED)
-    kept = data or Path(tempfile.mkdtemp(prefix="dealreg-demo-"))
+    kept = data or Path(tempfile.mkdtemp(prefix="dealreg-demo-", dir=in_memory()))
     try:
         try:
             outcome = asyncio.run(
