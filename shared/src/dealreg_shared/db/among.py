@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     select,
 )
+from sqlalchemy.types import TypeEngine
 
 from dealreg_shared.db.types import JsonText
 
@@ -32,12 +33,13 @@ def among(
     conn: Connection, column: ColumnElement[str], values: Iterable[str]
 ) -> ColumnElement[bool]:
     """``column`` is one of ``values``."""
-    return _one_of(conn.dialect.name, column, None, listed(values))
+    dialect = conn.dialect.name
+    return _one_of(dialect, column, bindparam(None, listed(values), type_=_list_type(dialect)))
 
 
 def among_given(dialect: str, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
     """``column`` is one of those that the statement is executed with, ``listed``, as ``name``."""
-    return _one_of(dialect, column, name)
+    return _one_of(dialect, column, bindparam(name, type_=_list_type(dialect)))
 
 
 def listed(values: Iterable[str]) -> list[str]:
@@ -58,13 +60,13 @@ def _select_among(dialect: str, column: Column[str], what: tuple[Column[Any], ..
 
 
 def _one_of(
-    dialect: str, column: ColumnElement[str], name: str | None, value: list[str] | None = None
+    dialect: str, column: ColumnElement[str], parameter: BindParameter[Any]
 ) -> ColumnElement[bool]:
     if dialect == "postgresql":
-        return column == any_(_parameter(name, value, ARRAY(String)))
-    each = func.json_each(_parameter(name, value, JsonText)).table_valued("value")
+        return column == any_(parameter)
+    each = func.json_each(parameter).table_valued("value")
     return column.in_(select(each.c.value))
 
 
-def _parameter(name: str | None, value: list[str] | None, kind: Any) -> BindParameter[Any]:
-    return bindparam(name, type_=kind) if value is None else bindparam(name, value, type_=kind)
+def _list_type(dialect: str) -> TypeEngine[Any]:
+    return ARRAY(String) if dialect == "postgresql" else JsonText()
