@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="measured, of each contestant")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--cases", type=int, default=10_000, help="of the ladder")
+    parser.add_argument("--notifiers", type=int, default=1, help="processes, of the ladder")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the log")
     given = parser.parse_args()
     what = given.what or ["registrations", "matching"]
@@ -37,7 +38,8 @@ def main() -> None:
         print(table(matching.run()))
     if "ladder" in what:
         print("\nThe ladder on PostgreSQL and Kafka, and its notices\n")
-        print(table(asyncio.run(ladder.run(ladder.Size(cases=given.cases)))))
+        ladder_size = ladder.Size(cases=given.cases, notifiers=given.notifiers)
+        print(table(asyncio.run(ladder.run(ladder_size))))
     if "log" in what:
         with Postgres() as server:
             print(f"\nThe log over {given.rows:,} audit rows\n")

@@ -1,9 +1,9 @@
 """Ten thousand conflicts at once on PostgreSQL and Kafka, all first deadlines within one minute.
 
-One notifier process, started as its ``serve`` command starts it. Partners read by webhook, people by
-mail; every case has people of its own, and storm control is off, so that every notice is a message.
-Printed are whether each case climbed exactly once, how late that was told, and the rate of sending
-beside what the same receivers take from clients that do nothing else.
+Notifier processes, started as their ``serve`` command starts them: one unless told otherwise. Partners
+read by webhook, people by mail; every case has people of its own, and storm control is off, so that
+every notice is a message. Printed are whether each case climbed exactly once, how late that was told,
+and the rate of sending beside what the same receivers take from clients that do nothing else.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -55,12 +55,14 @@ class Sent(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Size:
     """How many cases; ``lead`` seconds from their opening to the first deadline, and ``within`` how many
-    all of them come. ``ceiling``: mails in a measurement of the receivers."""
+    all of them come. ``ceiling``: mails in a measurement of the receivers. ``notifiers``: processes that
+    share the work."""
 
     cases: int = 10_000
     lead: float = 120.0
     within: float = 60.0
     ceiling: int = 2_000
+    notifiers: int = 1
 
 
 async def run(size: Size) -> list[Row]:
@@ -82,7 +84,9 @@ async def run(size: Size) -> list[Row]:
             await _prepare(bus)
             ceilings = [await ceiling.measure(receivers, secrets, size.ceiling)]
             before = receivers.counts()
-            with _notifier(environment):
+            with ExitStack() as processes:
+                for _ in range(size.notifiers):
+                    processes.enter_context(_notifier(environment))
                 await _until(lambda: database.read(_plans), 1)
                 opened_at = utc_now()
                 await _open(bus, size, opened_at)
@@ -99,7 +103,8 @@ async def run(size: Size) -> list[Row]:
     came = {name: after[name] - before[name] for name in after}
     return [
         {
-            "what": f"{size.cases:,} cases opened at once, deadlines within {size.within:.0f} s",
+            "what": f"{size.cases:,} cases opened at once, deadlines within {size.within:.0f} s, "
+            f"notifier processes: {size.notifiers}",
             "result": f"{len(told):,} escalations of {len({case for case, _ in told}):,} cases",
             "goal": "each exactly once",
         },
