@@ -312,12 +312,12 @@ def until(
     every: float = 0.05,
 ) -> float:
     """Wait for a fact, not for a time. The seconds it took. Raises AssertionError if it has not come
-    about ``within`` seconds after ``moving`` last said anything new. Looks ``every`` so many seconds."""
+    about ``within`` seconds after ``moving`` last said anything new. ``every`` is in seconds."""
     began = moved = time.monotonic()
     seen = moving()
     while not fact():
-        if (now_seen := moving()) != seen:
-            seen, moved = now_seen, time.monotonic()
+        if (now := moving()) != seen:
+            seen, moved = now, time.monotonic()
         assert time.monotonic() - moved < within, f"not within {within:g} s: {what}"
         time.sleep(every)
     return time.monotonic() - began

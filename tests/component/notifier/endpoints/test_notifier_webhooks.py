@@ -9,7 +9,7 @@ import pytest
 from tests.factories import notifier as make
 from tests.factories.notifier_hooks import HOOKS, add, key, log, read, verified
 from tests.factories.notifier_world import MailServer, World
-from tests.factories.outbound import Receiver, Request, answered, receiver
+from tests.factories.outbound import Answering, Receiver, Request, answered, receiver
 
 
 async def test_a_partners_notices_arrive_signed_and_no_others(world: World, hook: Receiver) -> None:
@@ -229,6 +229,17 @@ async def test_the_wait_that_is_asked_for_is_honoured(
         assert waited == wait
 
 
+def takes_and_waits() -> tuple[asyncio.Event, Answering]:
+    """A receiver that takes a request and never answers; the event tells that it has taken one."""
+    taken = asyncio.Event()
+
+    async def answer(_request: Request, _writer: asyncio.StreamWriter) -> None:
+        taken.set()
+        await asyncio.Event().wait()
+
+    return taken, answer
+
+
 async def test_others_wait_while_an_endpoint_fails(world: World, hook: Receiver) -> None:
     """Not every notice knocks at a closed door."""
     hook.answers = [answered(503)]
@@ -252,12 +263,7 @@ async def test_others_wait_while_an_endpoint_fails(world: World, hook: Receiver)
 async def test_a_sender_that_dies_after_sending_sends_again_with_the_same_id(
     world: World, hook: Receiver
 ) -> None:
-    taken = asyncio.Event()
-
-    async def take_and_wait(_request: Request, _writer: asyncio.StreamWriter) -> None:
-        taken.set()
-        await asyncio.Event().wait()
-
+    taken, take_and_wait = takes_and_waits()
     acme = await key(world, "partner", partner_id="acme")
     made = await add(world, acme, hook)
     hook.answers = [take_and_wait, answered(200)]
@@ -279,12 +285,7 @@ async def test_a_sender_that_dies_after_sending_sends_again_with_the_same_id(
 async def test_a_slow_endpoint_holds_up_no_mail(
     world: World, hook: Receiver, mail: MailServer
 ) -> None:
-    taken = asyncio.Event()
-
-    async def take_and_wait(_request: Request, _writer: asyncio.StreamWriter) -> None:
-        taken.set()
-        await asyncio.Event().wait()
-
+    taken, take_and_wait = takes_and_waits()
     acme = await key(world, "partner", partner_id="acme")
     await add(world, acme, hook)
     hook.answers = [take_and_wait]
