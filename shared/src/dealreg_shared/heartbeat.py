@@ -14,10 +14,10 @@ from datetime import datetime
 from time import monotonic
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.db import Database, UtcDateTime, app_now
 from dealreg_shared.db.faults import is_transient
+from dealreg_shared.db.upsert import upsert
 from dealreg_shared.telemetry import get_logger, metrics
 from dealreg_shared.turns import Turns
 
@@ -47,8 +47,7 @@ def beat(conn: Connection, table: Table, parts: Collection[str], at: datetime) -
     """Write ``at`` into the rows of ``parts``, made where they are missing."""
     if not parts:
         return
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
+    statement = upsert(conn.dialect.name, table)
     conn.execute(
         statement.on_conflict_do_update(
             index_elements=[table.c.part], set_={"at": statement.excluded.at}

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from dealreg_shared.db.upsert import upsert
 from dealreg_shared.links import KEY_BYTES, key_id_of, public_of, text_of
 
 
@@ -79,10 +79,9 @@ class KeyStore:
             "current": True,
             self.retired: None,
         }
-        insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
         # A key that was given before may be given again.
         conn.execute(
-            insert(self.table)
+            upsert(conn.dialect.name, self.table)
             .values(values | {"key_id": key_id, "created_at": now})
             .on_conflict_do_update(index_elements=["key_id"], set_=values)
         )

@@ -11,13 +11,13 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_notifier import tables
 from dealreg_notifier.channels.port import Contact
 from dealreg_notifier.domain.plan_changes import Sections
 from dealreg_shared.contracts.people import Delegation
 from dealreg_shared.db.among import among_given, listed, rows_among
+from dealreg_shared.db.upsert import upsert
 from dealreg_shared.inbox import NotYet
 
 MARKET_SECTIONS = ("regions", "segments")
@@ -296,8 +296,7 @@ def put_plan(
 def put_filing(conn: Connection, registration_id: str, partner_id: str, account_name: str) -> None:
     """Remember how the partner spelled the account."""
     table = tables.filing
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    row = insert(table).values(
+    row = upsert(conn.dialect.name, table).values(
         registration_id=registration_id, partner_id=partner_id, account_name=account_name
     )
     conn.execute(

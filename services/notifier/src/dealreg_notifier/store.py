@@ -21,13 +21,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_notifier import tables
 from dealreg_notifier.courses import course_of, course_row
 from dealreg_notifier.domain.ladder import TimerDue
 from dealreg_shared.db.among import among_given, listed
 from dealreg_shared.db.bulk import insert_rows
+from dealreg_shared.db.upsert import insert_new
 from dealreg_shared.ids import new_id
 from dealreg_shared.ladder import Course
 
@@ -235,9 +235,7 @@ def put_timers(
         for case, timers in wanted
         for timer in timers
     ]
-    if rows:
-        insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-        conn.execute(insert(table).on_conflict_do_nothing(), rows)
+    insert_new(conn, table, rows)
 
 
 def void_former(conn: Connection, subject: str, generation: int, now: datetime) -> None:

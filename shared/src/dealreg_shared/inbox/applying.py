@@ -5,28 +5,18 @@ wait or try again: ``consume`` does.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Insert,
-    Select,
-    Table,
-    Update,
-    bindparam,
-    select,
-    tuple_,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, select, tuple_
 
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
+from dealreg_shared.db.upsert import insert_new, lock_rows
 from dealreg_shared.inbox.received import Received, is_compacted
 from dealreg_shared.inbox.tables import PARKED, InboxTables
 from dealreg_shared.telemetry import get_logger
@@ -133,15 +123,15 @@ class Applying:
         self, conn: Connection, pairs: Iterable[tuple[str, str]]
     ) -> dict[tuple[str, str], KeyState]:
         """Lock the rows of these (topic, key), in sorted order; rows that are missing are made."""
-        wanted = sorted(set(pairs))
+        wanted = set(pairs)
         states = self._lock_existing(conn, wanted)
-        missing = [pair for pair in wanted if pair not in states]
-        if missing:
-            conn.execute(
-                _making(conn.dialect.name, self.tables.key),
+        if missing := wanted - states.keys():
+            insert_new(
+                conn,
+                self.tables.key,
                 [
                     {"consumer": self.consumer, "topic": topic, "key": key, "version": 0}
-                    for topic, key in missing
+                    for topic, key in sorted(missing)
                 ],
             )
             states |= self._lock_existing(conn, missing)
@@ -303,36 +293,15 @@ class Applying:
         return conn.execute(query.limit(1)).first() is not None
 
     def _lock_existing(
-        self, conn: Connection, pairs: Sequence[tuple[str, str]]
+        self, conn: Connection, pairs: Collection[tuple[str, str]]
     ) -> dict[tuple[str, str], KeyState]:
-        rows = conn.execute(
-            _locking(self.tables.key), {"of_consumer": self.consumer, "pairs": pairs}
-        )
+        rows = lock_rows(conn, self.tables.key, [(self.consumer, *pair) for pair in pairs])
         return {
             (row.topic, row.key): KeyState(
                 row.topic, row.key, row.version, row.event_id, row.status, row.reason, row.since
             )
             for row in rows
         }
-
-
-@cache
-def _locking(table: Table) -> Select[Any]:
-    return (
-        select(table)
-        .where(
-            table.c.consumer == bindparam("of_consumer"),
-            tuple_(table.c.topic, table.c.key).in_(bindparam("pairs", expanding=True)),
-        )
-        .order_by(table.c.topic, table.c.key)
-        .with_for_update()
-    )
-
-
-@cache
-def _making(dialect: str, table: Table) -> Insert:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
 
 
 @cache

@@ -13,13 +13,13 @@ from typing import Any
 from zlib import crc32
 
 import orjson
-from sqlalchemy import Connection, Insert, Select, Table, Update, bindparam, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, Update, bindparam
 
 from dealreg_shared.contracts.base import EventData, format_instant
 from dealreg_shared.contracts.catalogue import CATALOGUE, TOPICS, encode, event_model
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.crashpoint import crashpoint
+from dealreg_shared.db.upsert import insert_new, lock_rows
 from dealreg_shared.ids import new_event_id
 from dealreg_shared.outbox.tables import KEY_LENGTH, OutboxTables
 
@@ -173,11 +173,10 @@ class Outbox:
         """
         table = self.tables.key_version
         pairs = sorted(set(uses))
-        conn.execute(
-            _making(conn.dialect.name, table),
-            [{"topic": topic, "key": key, "version": 0} for topic, key in pairs],
+        insert_new(
+            conn, table, [{"topic": topic, "key": key, "version": 0} for topic, key in pairs]
         )
-        locked = conn.execute(_locking(table), {"pairs": pairs})
+        locked = lock_rows(conn, table, pairs)
         last = {(row.topic, row.key): int(row.version) for row in locked}
         used = dict.fromkeys(pairs, 0)
         for pair in uses:
@@ -190,22 +189,6 @@ class Outbox:
             ],
         )
         return last
-
-
-@cache
-def _making(dialect: str, table: Table) -> Insert:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
-
-
-@cache
-def _locking(table: Table) -> Select[Any]:
-    return (
-        select(table)
-        .where(tuple_(table.c.topic, table.c.key).in_(bindparam("pairs", expanding=True)))
-        .order_by(table.c.topic, table.c.key)
-        .with_for_update()
-    )
 
 
 @cache

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, or_, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.db import app_now
+from dealreg_shared.db.upsert import insert_new
 from dealreg_shared.ids import new_id
 from dealreg_shared.outbox.append import SHARDS
 from dealreg_shared.outbox.relay import LEASE_SECONDS
@@ -52,9 +52,9 @@ def _hold(conn: Connection, tables: OutboxTables) -> str:
     table, now, length = tables.lease, app_now(conn), timedelta(seconds=LEASE_SECONDS)
     holder = new_id("rly")
     conn.execute(table.delete().where(or_(table.c.until <= now, table.c.until > now + length)))
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    conn.execute(
-        insert(table).on_conflict_do_nothing(),
+    insert_new(
+        conn,
+        table,
         [{"shard": shard, "holder": holder, "until": now + length} for shard in range(SHARDS)],
     )
     until = conn.execute(

@@ -27,7 +27,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dealreg_shared.bus.headers import event_headers, tombstone_headers
 from dealreg_shared.bus.port import Bus, BusError, Message
@@ -35,6 +34,7 @@ from dealreg_shared.contracts.catalogue import TOPICS
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import Database, app_now
 from dealreg_shared.db.faults import is_transient
+from dealreg_shared.db.upsert import upsert
 from dealreg_shared.ids import new_id
 from dealreg_shared.keeping import keeping
 from dealreg_shared.outbox.append import SHARDS
@@ -187,8 +187,7 @@ class Relay:
         table = self._tables.lease
         now = app_now(conn)
         length = timedelta(seconds=LEASE_SECONDS)
-        insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(table)
+        statement = upsert(conn.dialect.name, table)
         conn.execute(
             statement.on_conflict_do_update(
                 index_elements=[table.c.shard],

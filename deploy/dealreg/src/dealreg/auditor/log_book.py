@@ -24,6 +24,7 @@ from dealreg_shared.bus.headers import key_version
 from dealreg_shared.bus.port import Bus, BusError, Delivery, Position, Subscription
 from dealreg_shared.contracts.catalogue import TOPICS
 from dealreg_shared.db import Database
+from dealreg_shared.db.upsert import insert_new
 from dealreg_shared.telemetry import get_logger
 from dealreg_shared.turns import Turns
 
@@ -251,18 +252,8 @@ def _take(conn: Connection, deliveries: Sequence[Delivery], now: datetime) -> No
             "gap": f"The log goes to version {version} of {name} on {topic}, but one before is missing.",
             "double": f"The log holds two different events as version {version} of {name} on {topic}.",
         }
-        conn.execute(
-            insert(log_fault)
-            .values(
-                topic=topic,
-                key=name,
-                version=version,
-                kind=kind,
-                sentence=words[kind],
-                found_at=now,
-            )
-            .on_conflict_do_nothing()
-        )
+        fault = {"topic": topic, "key": name, "version": version, "kind": kind}
+        insert_new(conn, log_fault, [fault | {"sentence": words[kind], "found_at": now}])
 
 
 def _known(conn: Connection, topic: str, key: str) -> _Key:

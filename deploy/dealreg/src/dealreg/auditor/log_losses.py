@@ -18,6 +18,7 @@ from dealreg_shared.auditing import Finding
 from dealreg_shared.bus.headers import key_version
 from dealreg_shared.bus.port import Delivery
 from dealreg_shared.contracts.catalogue import TOPICS
+from dealreg_shared.db.upsert import insert_new
 
 BACK = 1000
 """A group whose last position was not committed falls back by less than so many offsets."""
@@ -112,8 +113,7 @@ def note(conn: Connection, extents: Mapping[Spot, tuple[int, int]]) -> None:
         for (topic, partition), (first, _) in extents.items()
         if (topic, partition) not in known
     ]
-    if rows:
-        conn.execute(insert(log_place).on_conflict_do_nothing(), rows)
+    insert_new(conn, log_place, rows)
 
 
 def came(conn: Connection, deliveries: Sequence[Delivery]) -> None:
