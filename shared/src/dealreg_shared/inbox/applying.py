@@ -8,15 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Connection, select, tuple_
 
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.crashpoint import crashpoint
 from dealreg_shared.db import app_now
-from dealreg_shared.db.upsert import insert_new, lock_rows
+from dealreg_shared.db.upsert import insert_new, lock_rows, put_rows
 from dealreg_shared.inbox.received import Received, is_compacted
 from dealreg_shared.inbox.tables import PARKED, InboxTables
 from dealreg_shared.telemetry import get_logger
@@ -152,25 +151,21 @@ class Applying:
 
     def save(self, conn: Connection, states: Iterable[KeyState]) -> None:
         """Write the rows that changed."""
-        changed = [state for state in states if state.changed]
-        if not changed:
-            return
-        conn.execute(
-            _saving(self.tables.key),
-            [
-                {
-                    "of_consumer": self.consumer,
-                    "of_topic": state.topic,
-                    "of_key": state.key,
-                    "new_version": state.version,
-                    "new_event_id": state.event_id,
-                    "new_status": state.status,
-                    "new_reason": state.reason,
-                    "new_since": state.since,
-                }
-                for state in changed
-            ],
-        )
+        rows = [
+            {
+                "consumer": self.consumer,
+                "topic": state.topic,
+                "key": state.key,
+                "version": state.version,
+                "event_id": state.event_id,
+                "status": state.status,
+                "reason": state.reason,
+                "since": state.since,
+            }
+            for state in states
+            if state.changed
+        ]
+        put_rows(conn, self.tables.key, rows)
 
     def effect(self, conn: Connection, item: Received) -> None:
         """Do what the event asks for. A type without a handler asks for nothing."""
@@ -295,32 +290,13 @@ class Applying:
     def _lock_existing(
         self, conn: Connection, pairs: Collection[tuple[str, str]]
     ) -> dict[tuple[str, str], KeyState]:
-        rows = lock_rows(conn, self.tables.key, [(self.consumer, *pair) for pair in pairs])
+        rows = lock_rows(conn, self.tables.key, ((self.consumer, *pair) for pair in pairs))
         return {
             (row.topic, row.key): KeyState(
                 row.topic, row.key, row.version, row.event_id, row.status, row.reason, row.since
             )
             for row in rows
         }
-
-
-@cache
-def _saving(table: Table) -> Update:
-    return (
-        table.update()
-        .where(
-            table.c.consumer == bindparam("of_consumer"),
-            table.c.topic == bindparam("of_topic"),
-            table.c.key == bindparam("of_key"),
-        )
-        .values(
-            version=bindparam("new_version"),
-            event_id=bindparam("new_event_id"),
-            status=bindparam("new_status"),
-            reason=bindparam("new_reason"),
-            since=bindparam("new_since"),
-        )
-    )
 
 
 def _turns(received: Sequence[Received]) -> list[list[Received]]:

@@ -5,6 +5,7 @@ and the outbox row is inserted after it, so that within a key the order of ids i
 Must not publish anything: the relay does, after the commit.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +14,15 @@ from typing import Any
 from zlib import crc32
 
 import orjson
-from sqlalchemy import Connection, Table, Update, bindparam
+from sqlalchemy import Connection, Table
+from sqlalchemy.sql.dml import ReturningInsert
 
 from dealreg_shared.contracts.base import EventData, format_instant
 from dealreg_shared.contracts.catalogue import CATALOGUE, TOPICS, encode, event_model
 from dealreg_shared.contracts.envelope import Event
 from dealreg_shared.crashpoint import crashpoint
-from dealreg_shared.db.upsert import insert_new, lock_rows
+from dealreg_shared.db.bulk import insert_rows
+from dealreg_shared.db.upsert import document, insert_given
 from dealreg_shared.ids import new_event_id
 from dealreg_shared.outbox.tables import KEY_LENGTH, OutboxTables
 
@@ -83,7 +86,7 @@ class Outbox:
             _row(event.type, event.partitionkey, event.keyversion, encode(event), at)
             for event in events
         ]
-        conn.execute(self.tables.outbox.insert(), rows)
+        insert_rows(conn, [(self.tables.outbox, rows)])
         crashpoint("outbox.appended")
         return events
 
@@ -117,13 +120,11 @@ class Outbox:
         counted = _count(((topic, key) for key in keys), last)
         outbox = self.tables.outbox
         conn.execute(outbox.delete().where(outbox.c.topic == topic, outbox.c.key.in_(keys)))
-        conn.execute(
-            outbox.insert(),
-            [
-                _outbox_row(topic, key, version, None, at)
-                for key, version in zip(keys, counted, strict=True)
-            ],
-        )
+        rows = [
+            _outbox_row(topic, key, version, None, at)
+            for key, version in zip(keys, counted, strict=True)
+        ]
+        insert_rows(conn, [(outbox, rows)])
         crashpoint("outbox.erased")
 
     def _body(self, item: Outgoing, version: int, at: datetime) -> bytes:
@@ -171,33 +172,24 @@ class Outbox:
 
         Keys are locked in sorted order, so that two writers of the same keys cannot deadlock.
         """
-        table = self.tables.key_version
-        pairs = sorted(set(uses))
-        insert_new(
-            conn, table, [{"topic": topic, "key": key, "version": 0} for topic, key in pairs]
+        used = Counter(uses)
+        rows = [
+            {"topic": topic, "key": key, "version": count}
+            for (topic, key), count in sorted(used.items())
+        ]
+        counted = conn.execute(
+            _counting(conn.dialect.name, self.tables.key_version), {"rows": document(rows)}
         )
-        locked = lock_rows(conn, table, pairs)
-        last = {(row.topic, row.key): int(row.version) for row in locked}
-        used = dict.fromkeys(pairs, 0)
-        for pair in uses:
-            used[pair] += 1
-        conn.execute(
-            _counting(table),
-            [
-                {"of_topic": pair[0], "of_key": pair[1], "new_version": last[pair] + used[pair]}
-                for pair in pairs
-            ],
-        )
-        return last
+        return {(topic, key): version - used[topic, key] for topic, key, version in counted}
 
 
 @cache
-def _counting(table: Table) -> Update:
-    return (
-        table.update()
-        .where(table.c.topic == bindparam("of_topic"), table.c.key == bindparam("of_key"))
-        .values(version=bindparam("new_version"))
-    )
+def _counting(dialect: str, table: Table) -> ReturningInsert[Any]:
+    adding = insert_given(dialect, table, ("topic", "key", "version"))
+    return adding.on_conflict_do_update(
+        index_elements=[table.c.topic, table.c.key],
+        set_={"version": table.c.version + adding.excluded.version},
+    ).returning(table.c.topic, table.c.key, table.c.version)
 
 
 def _topic(item: Outgoing) -> str:
