@@ -237,3 +237,33 @@ async def test_a_reason_names_no_person_and_a_question_no_rival(api: Registratio
         "reason": "The CEO and the buyer met before the VP knew of it.",
     }
     assert (await act(api, "manager", await conflict(api), "decide", **fine)).status_code == 200
+
+
+async def test_a_claim_joins_the_first_case_that_its_holder_is_part_of(
+    any_api: RegistrationApi,
+) -> None:
+    """Whichever of its rows a database finds first."""
+    holder = await any_api.filed("acme")
+    await any_api.filed("techstart", product_lines=["backup"])
+    await any_api.filed("fourth")
+    first = await conflict(any_api)
+    await any_api.travel(minutes=1)
+    added = await any_api.client.patch(
+        f"/v1/registrations/{holder['id']}",
+        headers=any_api.headers("acme", if_match=f'"v{holder["version"]}"', idempotency_key="add"),
+        json={"product_lines": ["backup"]},
+    )
+    assert added.status_code == 201, added.text
+    assert (await conflict(any_api))["id"] != first["id"]
+    reviewed = await act(
+        any_api,
+        "manager",
+        first,
+        "review",
+        recommendation="uphold_first",
+        text="They came first.",
+    )
+    assert reviewed.status_code == 200, reviewed.text
+    joined = await any_api.filed("techstart")
+    case = (await any_api.get("auditor", f"/v1/conflicts/{first['id']}")).json()
+    assert joined["claims"][0]["id"] in {claim["id"] for claim in case["claims"]}

@@ -19,7 +19,8 @@ from dealreg_shared.db.among import among, among_given, listed, rows_among
 
 
 def read_cases(conn: Connection, accounts: Mapping[str, Account], named: Collection[str]) -> None:
-    """The undecided cases of these accounts, and those named, with every claim of them."""
+    """The undecided cases of these accounts, and those named, with every claim of them. In the order in
+    which they opened: a claim joins the first that its holder is part of."""
     given = {"accounts": listed(accounts), "named": listed(named)}
     rows = conn.execute(_cases(conn.dialect.name, bool(named)), given).all()
     if not rows:
@@ -45,7 +46,7 @@ def _cases(dialect: str, named_too: bool) -> Select[Any]:
     )
     if named_too:
         chosen = or_(chosen, among_given(dialect, conflict.c.id, "named"))
-    return select(conflict).where(chosen)
+    return select(conflict).where(chosen).order_by(conflict.c.opened_at, conflict.c.id)
 
 
 @cache
@@ -60,7 +61,8 @@ def _members(dialect: str) -> Select[Any]:
 
 def _read_ended(conn: Connection, accounts: Mapping[str, Account], claim_ids: set[str]) -> None:
     """Claims that ended while their case goes on, and their registrations."""
-    found = [(row.account_id, claim_from(row)) for row in rows_among(conn, claim.c.id, claim_ids)]
+    rows = sorted(rows_among(conn, claim.c.id, claim_ids), key=lambda row: (row.place, row.id))
+    found = [(row.account_id, claim_from(row)) for row in rows]
     for account_id, ended in found:
         accounts[account_id].claims[ended.id] = ended
     wanted = {
@@ -69,7 +71,7 @@ def _read_ended(conn: Connection, accounts: Mapping[str, Account], claim_ids: se
         if ended.registration_id not in accounts[account_id].registrations
     }
     if wanted:
-        for row in rows_among(conn, registration.c.id, wanted):
+        for row in sorted(rows_among(conn, registration.c.id, wanted), key=lambda row: row.id):
             accounts[row.account_id].registrations[row.id] = registration_from(row)
 
 

@@ -48,5 +48,6 @@ def read_referrals(conn: Connection, claims: Iterable[Claim]) -> Iterator[tuple[
     is none of these, nothing is asked."""
     referred = {c.id for c in claims if c.state == "referred" or c.flags.referral_exhausted}
     if referred:
-        for row in rows_among(conn, referral.c.claim_id, referred):
+        rows = rows_among(conn, referral.c.claim_id, referred)
+        for row in sorted(rows, key=lambda row: (row.offered_at, row.id)):
             yield row.account_id, referral_from(row)

@@ -96,7 +96,8 @@ def read_accounts(
 ) -> dict[str, Loaded]:
     """The accounts of some rows with their active claims and undecided cases, all claims of some
     registrations with the cases they were part of, the cases in ``case_ids``, and every claim of the
-    accounts in ``whole``."""
+    accounts in ``whole``. Everything of an account stands in an order of its own, never in that in which
+    a database happens to find it, so that both decide the same, and the same again."""
     if not rows:
         return {}
     ids = [row.id for row in rows]
@@ -135,7 +136,7 @@ def read_accounts(
     wanted = {c.registration_id for item in loaded.values() for c in item.account.claims.values()}
     wanted.update(registration_ids)
     if wanted:
-        for row in rows_among(conn, registration.c.id, wanted):
+        for row in sorted(rows_among(conn, registration.c.id, wanted), key=lambda row: row.id):
             loaded[row.account_id].account.registrations[row.id] = registration_from(row)
     past = {
         c.case_id
@@ -167,7 +168,7 @@ def _claims(dialect: str, expired_too: bool, of_registrations: bool, whole: bool
         chosen = or_(chosen, among_given(dialect, claim.c.registration_id, "registrations"))
     if whole:
         chosen = or_(chosen, among_given(dialect, claim.c.account_id, "whole"))
-    return select(claim).where(chosen)
+    return select(claim).where(chosen).order_by(claim.c.place, claim.c.id)
 
 
 def read_incumbents(

@@ -63,7 +63,8 @@ def read_transfers(conn: Connection, accounts: Iterable[Account]) -> Iterator[tu
     }
     if waiting:
         pending = among(conn, transfer.c.account_id, waiting) & (transfer.c.state == "pending")
-        for row in conn.execute(select(transfer).where(pending)):
+        query = select(transfer).where(pending).order_by(transfer.c.opened_at, transfer.c.id)
+        for row in conn.execute(query):
             yield row.account_id, transfer_from(row)
 
 
