@@ -26,9 +26,9 @@ lock: ## resolve anew; writes requirements.lock without any download address
 demo: setup ## run the main job: 2,000 registrations on a simulated clock (ARGS=--exit to end after the summary)
 	@$(BIN)/dealreg demo $(ARGS)
 
-# Three workers, also on two cores: many tests wait for a process or for Kafka.
+# Four workers, also on two cores: many tests wait for a process or for Kafka.
 test: setup ## run every test; starts its own PostgreSQL and Kafka
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 alike: setup ## compare 10,000 answers each about what is another's and what does not exist (minutes)
 	DEALREG_TEST_PAIRS=10000 $(BIN)/pytest tests/component/privacy/test_answers_take_alike.py $(ARGS)
